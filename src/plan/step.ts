@@ -1,0 +1,23 @@
+// A step is plain data: dry-run prints it, --json serialises it, the journal records it, tests compare it.
+
+/** What a path should be after the step; undefined: nothing there. */
+export type Target =
+  | {readonly kind: 'file'; readonly bytes: Uint8Array; readonly mode?: number; readonly secret?: boolean}
+  | {readonly kind: 'directory'; readonly mode: number};
+
+export type Step =
+  | {readonly kind: 'path'; readonly path: string; readonly to: Target | undefined; readonly why: string}
+  /**
+   * A command that makes the running system take what the files say. `settle` is its inverse, run once every file
+   * step of the plan is undone (a reload undone before the files are back would load the new configuration again).
+   */
+  | {
+      readonly kind: 'command';
+      readonly argv: readonly string[];
+      readonly settle?: readonly string[];
+      readonly why: string;
+    }
+  /** A command that must exit 0 for the plan to go on; it changes nothing. */
+  | {readonly kind: 'check'; readonly argv: readonly string[]; readonly why: string};
+
+export type PathStep = Extract<Step, {kind: 'path'}>;
