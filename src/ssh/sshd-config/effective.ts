@@ -19,7 +19,7 @@ export class EffectiveConfig extends Map<string, readonly string[]> {
 export function parseEffective(text: string): EffectiveConfig {
   const config = new EffectiveConfig();
   for (const line of text.split('\n')) {
-    const [, keyword, value = ''] = /^([A-Za-z0-9]+)(?: (.*))?$/.exec(line) ?? [];
+    const [, keyword, value = ''] = /^([A-Za-z0-9]+)(?: ([^]*))?$/.exec(line) ?? [];
     if (keyword !== undefined) config.set(keyword.toLowerCase(), [...config.all(keyword), value]);
   }
   return config;
