@@ -4,7 +4,7 @@ export {type Dialect, dialectOf} from './dialect.js';
 export {withoutOurs} from './drop-in.js';
 export {EffectiveConfig, parseEffective} from './effective.js';
 export {type ConfigFile, type Line, parseConfig, serialize, textOf} from './file.js';
-export {byPath, matchesGlob} from './glob.js';
+export {byPath, escapeGlob, matchesGlob} from './glob.js';
 export {accumulates} from './keywords.js';
 export {allOf, appliesToAll, firstGlobal, inMatches, winning} from './lookup.js';
 export {type Installation, type Placement, place, type WrittenFile} from './place.js';

@@ -39,9 +39,7 @@ function withArguments(keyword: string, rest: string, dialect: Dialect): Directi
   return {keyword, args};
 }
 
-function readMatch(words: readonly string[]): Directive | Unreadable {
-  const comment = words.findIndex((word) => word.startsWith('#'));
-  const args = comment < 0 ? words : words.slice(0, comment);
+function readMatch(args: readonly string[]): Directive | Unreadable {
   if (args.length === 0) return {problem: 'Match without criteria'};
   if (args.length > 1 && /^all$/i.test(args[0] ?? '')) return {problem: 'Match all with further criteria'};
   return {keyword: 'match', args};
@@ -68,10 +66,10 @@ function cut(text: string, equals = true): Cut | undefined {
   return {token: text.slice(0, at), rest: skipsEquals ? trimStart(rest.slice(1)) : rest};
 }
 
-/** The old splitter over a whole line: an empty token ends the list, as it does in sshd's loops. */
+/** The old splitter over a whole line: an empty token ends the list, as in sshd's loops, and so does a comment. */
 function splitByCutting(text: string, equals: boolean): string[] | undefined {
   const args: string[] = [];
-  for (let rest: string | undefined = text; rest; ) {
+  for (let rest: string | undefined = text; rest && !rest.startsWith('#'); ) {
     const next = cut(rest, equals);
     if (next === undefined) return undefined;
     if (next.token === '') break;
