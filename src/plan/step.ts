@@ -6,7 +6,19 @@ export type Target =
   | {readonly kind: 'directory'; readonly mode: number};
 
 export type Step =
-  | {readonly kind: 'path'; readonly path: string; readonly to: Target | undefined; readonly why: string}
+  | {
+      readonly kind: 'path';
+      readonly path: string;
+      readonly to: Target | undefined;
+      readonly why: string;
+      /** The symbolic link that the plan named, when `path` is the real file behind it. Set by `prune`. */
+      readonly via?: string;
+      /**
+       * What the plan was made from: `fingerprint` of what stood at the path. Set by `prune`; `apply` refuses to go
+       * over a path that has changed since.
+       */
+      readonly seen?: string;
+    }
   /**
    * A command that makes the running system take what the files say. `settle` is its inverse, run once every file
    * step of the plan is undone (a reload undone before the files are back would load the new configuration again).
@@ -21,3 +33,9 @@ export type Step =
   | {readonly kind: 'check'; readonly argv: readonly string[]; readonly why: string};
 
 export type PathStep = Extract<Step, {kind: 'path'}>;
+export type CommandStep = Extract<Step, {kind: 'command' | 'check'}>;
+
+/** Mode of a new file whose step names none. */
+export function modeOfNew(target: Target): number {
+  return target.mode ?? (target.kind === 'file' && target.secret ? 0o600 : 0o644);
+}

@@ -1,0 +1,153 @@
+// The directory that holds the journal, the saved copies and the ownership record, and the lock in it.
+
+import {basename, dirname, join} from 'node:path';
+import {Failure} from '../errors.js';
+import type {Host, Lock} from '../host/host.js';
+import {codeOf} from '../system-error.js';
+
+export interface DataDirectory {
+  readonly path: string;
+  readonly journal: string;
+  readonly saved: string;
+  readonly record: string;
+}
+
+export function dataDirectory(path: string): DataDirectory {
+  return {
+    path,
+    journal: join(path, 'journal.jsonl'),
+    saved: join(path, 'saved'),
+    record: join(path, 'record.json'),
+  };
+}
+
+/** A data directory whose lock we hold. */
+export interface OpenDirectory extends DataDirectory {
+  /** The directories that this transaction has made for it, outermost first; empty when it was there before. */
+  readonly made: readonly string[];
+  /** From here on the directories stay. */
+  keep(): Promise<void>;
+  /**
+   * Lets go of the lock, and takes away the directories it made unless `keep` was called or something is in them.
+   * With a journal still there everything stays for the next run to decide.
+   */
+  close(): Promise<void>;
+}
+
+const ATTEMPTS = 5;
+
+/**
+ * The directories themselves are the first thing a transaction makes, before there can be a journal in them. This
+ * file, beside the outermost of them, registers them: as long as it stands they are to be taken away again.
+ */
+function markerOf(outermost: string): string {
+  return join(dirname(outermost), `.${basename(outermost)}.agentless-making`);
+}
+
+/** `path` and its parents, outermost first, without the root. */
+function lineage(path: string): readonly string[] {
+  const parent = dirname(path);
+  return parent === path ? [] : [...lineage(parent), path];
+}
+
+/** The registered directories of an unfinished transaction, outermost first. */
+async function registered(host: Host, path: string): Promise<readonly string[]> {
+  const all = lineage(path);
+  for (const [index, directory] of all.entries()) {
+    if ((await host.look(markerOf(directory))) !== undefined) return all.slice(index);
+  }
+  return [];
+}
+
+/** True when an unfinished transaction has left a journal or directories behind. */
+export async function isUnfinished(host: Host, path: string): Promise<boolean> {
+  const journal = await host.look(dataDirectory(path).journal);
+  return journal !== undefined || (await registered(host, path)).length > 0;
+}
+
+function register(host: Host, outermost: string): Promise<void> {
+  return host.append(markerOf(outermost), `agentless is making ${outermost}; its next run takes this away\n`);
+}
+
+async function missing(host: Host, path: string): Promise<readonly string[]> {
+  const entries = await Promise.all(
+    lineage(path).map(async (each) => ({each, found: await host.look(each)})),
+  );
+  return entries.filter(({found}) => found === undefined).map(({each}) => each);
+}
+
+/** Whoever may write here may have any file of the host replaced by the next recovery. */
+async function refuseOpenToOthers(host: Host, path: string): Promise<void> {
+  const entry = await host.look(path);
+  if (entry?.kind === 'directory' && (entry.mode & 0o022) === 0) return;
+  const what = entry?.kind === 'directory' ? 'can be written by others' : 'is not a directory';
+  throw new Failure('HOST_UNSUITABLE', `the data directory ${path} ${what}`, {
+    hint: `look who did that and what is in it, then \`chmod 0700 ${path}\` or name another one by --data-dir`,
+  });
+}
+
+async function takeAway(host: Host, made: readonly string[]): Promise<void> {
+  const [outermost] = made;
+  if (outermost === undefined) return;
+  try {
+    for (const directory of [...made].reverse()) await host.remove(directory);
+  } catch (error) {
+    // Another run has moved in: the directories are its own now, and so is the marker.
+    if (codeOf(error) === 'ENOTEMPTY') return;
+    throw error;
+  }
+  await host.remove(markerOf(outermost));
+}
+
+async function isEmptyButForLocks(host: Host, path: string): Promise<boolean> {
+  const entry = await host.look(path);
+  return (
+    entry?.kind === 'directory' && entry.names.every((name) => name === 'lock' || name.startsWith('lock.'))
+  );
+}
+
+/** Makes what is missing and takes the lock. ENOENT means that another run has just taken the directory away. */
+async function makeAndLock(host: Host, path: string): Promise<Lock> {
+  for (let attempt = 1; ; attempt++) {
+    const absent = await missing(host, path);
+    const outermost = (await registered(host, path))[0] ?? absent[0];
+    if (outermost !== undefined) await register(host, outermost);
+    try {
+      for (const directory of absent)
+        await host.makeDirectory(directory, {mode: directory === path ? 0o700 : 0o755});
+      await refuseOpenToOthers(host, path);
+      const lock = await host.lock(join(path, 'lock'));
+      // The run that was in our way may have taken its marker, which was also ours, with it.
+      if (outermost !== undefined) await register(host, outermost);
+      return lock;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' && attempt < ATTEMPTS) continue;
+      if (!(error instanceof Failure))
+        await takeAway(host, await registered(host, path)).catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+/** Makes the data directory where it is missing and takes its lock (HOST_LOCKED when another run has it). */
+export async function openDataDirectory(host: Host, named: string): Promise<OpenDirectory> {
+  const path = (await host.look(named))?.kind === 'symlink' ? await host.resolve(named) : named;
+  const lock = await makeAndLock(host, path);
+  let made = await registered(host, path);
+  const keep = async (): Promise<void> => {
+    const [outermost] = made;
+    made = [];
+    if (outermost !== undefined) await host.remove(markerOf(outermost));
+  };
+  return {
+    ...dataDirectory(path),
+    made,
+    keep,
+    close: async () => {
+      const unfinished = (await host.look(dataDirectory(path).journal)) !== undefined;
+      if (!unfinished && !(await isEmptyButForLocks(host, path))) await keep();
+      await lock.release();
+      if (!unfinished) await takeAway(host, made);
+    },
+  };
+}

@@ -1,0 +1,146 @@
+// The journal of one transaction: a line before and after each step, flushed. It names hashes, never content.
+
+import type {Host} from '../host/host.js';
+import type {DataDirectory} from './data-directory.js';
+import {type State, sha256} from './state.js';
+import type {CommandStep, PathStep, Target} from './step.js';
+
+/** Version of the journal and of the ownership record. A newer one is left to the newer program. */
+export const FORMAT = 1;
+
+/** Data of the caller that survives JSON. No secrets. */
+export type Plain = null | boolean | number | string | readonly Plain[] | {readonly [key: string]: Plain};
+export type Settings = {readonly [key: string]: Plain};
+
+export interface Header {
+  readonly version: number;
+  /** Tells this transaction from every other. */
+  readonly id: string;
+  /** What the user asked for, e.g. "join openssh". */
+  readonly operation: string;
+  /** When it began, ISO 8601. */
+  readonly at: string;
+  readonly host: string;
+  readonly settings: Settings;
+  /** Every `settle` of the plan: after a reboot the system has taken the new files without our command. */
+  readonly settle: readonly (readonly string[])[];
+}
+
+export type RecordedTarget =
+  | {readonly kind: 'file'; readonly sha256: string; readonly size: number; readonly mode?: number}
+  | {readonly kind: 'directory'; readonly mode: number}
+  | null;
+
+/** A path step that was begun. */
+export interface BegunPath {
+  readonly path: string;
+  readonly via?: string;
+  readonly why: string;
+  readonly to: RecordedTarget;
+  readonly before: State;
+  /** Name in `saved/` of the faithful copy, where `before` is a file. */
+  readonly saved?: string;
+  /** What stood there once the step was done; missing when it was interrupted. */
+  readonly after?: State;
+}
+
+type Line =
+  | ({readonly line: 'header'} & Header)
+  | ({readonly line: 'begin'; readonly index: number} & ({readonly step: CommandStep} | BegunPath))
+  | {readonly line: 'done'; readonly index: number; readonly after?: State}
+  | {readonly line: 'note'; readonly data: Settings}
+  | {readonly line: 'commit'};
+
+/** What a journal says. */
+export interface Journal {
+  readonly header: Header;
+  readonly paths: readonly BegunPath[];
+  readonly commands: readonly CommandStep[];
+  readonly notes: readonly Settings[];
+  readonly committed: boolean;
+}
+
+/** A target cut down to what tells whether it is there. */
+export function recorded(to: Target | undefined): RecordedTarget {
+  if (to === undefined) return null;
+  if (to.kind === 'directory') return to;
+  const mode = to.mode === undefined ? {} : {mode: to.mode};
+  return {kind: 'file', sha256: sha256(to.bytes), size: to.bytes.length, ...mode};
+}
+
+export function begunPath(step: PathStep, before: State, saved: string | undefined): BegunPath {
+  const {path, via, why, to} = step;
+  return {
+    path,
+    ...(via === undefined ? {} : {via}),
+    why,
+    to: recorded(to),
+    before,
+    ...(saved === undefined ? {} : {saved}),
+  };
+}
+
+/** Writes the journal; what it has written can be read from it without going to the disk. */
+export class JournalWriter {
+  readonly #paths: BegunPath[] = [];
+  readonly #commands: CommandStep[] = [];
+  readonly #notes: Settings[] = [];
+  #index = 0;
+  #committed = false;
+
+  readonly #host: Host;
+  readonly #file: string;
+  readonly #header: Header;
+
+  constructor(host: Host, directory: DataDirectory, header: Header) {
+    this.#host = host;
+    this.#file = directory.journal;
+    this.#header = header;
+  }
+
+  start(): Promise<void> {
+    return this.#append({line: 'header', ...this.#header});
+  }
+
+  /** Flushed before the path is touched. */
+  async beginPath(path: BegunPath): Promise<void> {
+    await this.#append({line: 'begin', index: this.#index, ...path});
+    this.#paths.push(path);
+  }
+
+  async beginCommand(step: CommandStep): Promise<void> {
+    await this.#append({line: 'begin', index: this.#index, step});
+    this.#commands.push(step);
+  }
+
+  /** The step begun last is done. */
+  async done(after?: State): Promise<void> {
+    await this.#append({line: 'done', index: this.#index++, ...(after === undefined ? {} : {after})});
+    const begun = after === undefined ? undefined : this.#paths.pop();
+    if (begun !== undefined && after !== undefined) this.#paths.push({...begun, after});
+  }
+
+  async note(data: Settings): Promise<void> {
+    await this.#append({line: 'note', data});
+    this.#notes.push(data);
+  }
+
+  async commit(): Promise<void> {
+    await this.#append({line: 'commit'});
+    this.#committed = true;
+  }
+
+  get journal(): Journal {
+    return {
+      header: this.#header,
+      paths: this.#paths,
+      commands: this.#commands,
+      notes: this.#notes,
+      committed: this.#committed,
+    };
+  }
+
+  #append(line: Line): Promise<void> {
+    return this.#host.append(this.#file, `${JSON.stringify(line)}\n`);
+  }
+}

@@ -1,0 +1,134 @@
+// The ownership record: what the committed transactions have made of this host, so that it can be shown, compared
+// and taken back.
+
+import {Failure} from '../errors.js';
+import type {Host} from '../host/host.js';
+import {dataDirectory} from './data-directory.js';
+import {type BegunPath, FORMAT, type Journal, type Settings} from './journal.js';
+import {type State, sameState} from './state.js';
+
+/** One path: what stood there before the first transaction touched it, and what the last one left there. */
+export interface Change {
+  /** The real file; `via` is the symbolic link that was named, if one was. */
+  readonly path: string;
+  readonly via?: string;
+  readonly why: string;
+  readonly before: State;
+  /** Name in `saved/` of the faithful copy of what was there before. */
+  readonly saved?: string;
+  readonly after: State;
+}
+
+export interface OwnershipRecord {
+  readonly version: number;
+  /** The transaction that was merged last. */
+  readonly transaction: string;
+  /** The last operation and when it began; `since` is the begin of the first. ISO 8601. */
+  readonly operation: string;
+  readonly at: string;
+  readonly since: string;
+  /** Name of the host it was written on. A renamed host, or a clone of its disk, has another. */
+  readonly host: string;
+  /** What the caller of the last transaction wanted kept. */
+  readonly settings: Settings;
+  /** The data directory and those of its parents that were made for it, outermost first. */
+  readonly made: readonly string[];
+  /** In the order in which they were first made. */
+  readonly changes: readonly Change[];
+  /** Commands to run once the files are back. */
+  readonly settle: readonly (readonly string[])[];
+}
+
+function isState(value: unknown): value is State {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
+  return value.kind === 'absent' || value.kind === 'file' || value.kind === 'directory';
+}
+
+function isChange(value: unknown): value is Change {
+  const {path, before, after} = Object(value) as Partial<Change>;
+  return typeof path === 'string' && isState(before) && isState(after);
+}
+
+function isRecord(value: unknown): value is OwnershipRecord {
+  const {transaction, changes, settings, made, settle} = Object(value) as Partial<OwnershipRecord>;
+  return (
+    typeof transaction === 'string' &&
+    typeof settings === 'object' &&
+    settings !== null &&
+    [made, settle].every(Array.isArray) &&
+    Array.isArray(changes) &&
+    changes.every(isChange)
+  );
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The ownership record in a data directory; undefined when nothing was ever committed. */
+export async function readRecord(host: Host, dataDir: string): Promise<OwnershipRecord | undefined> {
+  const {record: path, saved} = dataDirectory(dataDir);
+  const entry = await host.look(path);
+  if (entry === undefined) return undefined;
+  const value = entry.kind === 'file' ? parse(entry.bytes) : undefined;
+  const {version} = Object(value) as {version?: unknown};
+  if (typeof version === 'number' && version > FORMAT) {
+    throw new Failure('HOST_UNSUITABLE', `the ownership record ${path} was written by a newer agentless`, {
+      hint: 'use that version, or a newer one',
+    });
+  }
+  if (version === FORMAT && isRecord(value)) return value;
+  throw new Failure('HOST_UNSUITABLE', `the ownership record ${path} is damaged`, {
+    hint: `put it back from a backup; the files as they were before are in ${saved}`,
+  });
+}
+
+function change({path, via, why, before, saved}: Omit<BegunPath, 'to'>, after: State): Change {
+  return {
+    path,
+    ...(via === undefined ? {} : {via}),
+    why,
+    before,
+    ...(saved === undefined ? {} : {saved}),
+    after,
+  };
+}
+
+/**
+ * The record with a committed transaction added: a path keeps its first `before`, and one that is back to what it
+ * was then is no longer ours. Merging the same transaction again changes nothing.
+ */
+export function mergeRecord(
+  old: OwnershipRecord | undefined,
+  {header, paths}: Journal,
+  made: readonly string[],
+): OwnershipRecord {
+  if (old?.transaction === header.id) return old;
+  const changes = new Map(old?.changes.map((each) => [each.path, each]));
+  for (const begun of paths) {
+    const after = begun.after ?? begun.before;
+    changes.set(begun.path, change(changes.get(begun.path) ?? begun, after));
+  }
+  const settle = new Map([...(old?.settle ?? []), ...header.settle].map((argv) => [argv.join('\0'), argv]));
+  return {
+    version: FORMAT,
+    transaction: header.id,
+    operation: header.operation,
+    at: header.at,
+    since: old?.since ?? header.at,
+    host: header.host,
+    settings: header.settings,
+    made: [...(old?.made ?? []), ...made],
+    changes: [...changes.values()].filter(({before, after}) => !sameState(before, after)),
+    settle: [...settle.values()],
+  };
+}
+
+/** The saved copies that a record refers to. */
+export function savedIn(record: OwnershipRecord | undefined): ReadonlySet<string> {
+  return new Set(record?.changes.flatMap(({saved}) => saved ?? []));
+}
