@@ -18,7 +18,11 @@ export interface HostExpectation {
   readonly now?: Date;
 }
 
-const RSA_HASH: Readonly<Record<string, string>> = {'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512'};
+// RFC 8332. A Map, because the name that is looked up is whatever the certificate says.
+const RSA_HASHES: ReadonlyMap<string, string> = new Map([
+  ['rsa-sha2-256', 'sha256'],
+  ['rsa-sha2-512', 'sha512'],
+]);
 
 const MIN_RSA_BITS = 2048;
 
@@ -53,7 +57,7 @@ function signatureProblem(certificate: Certificate): string | undefined {
   const {authority, signatureAlgorithm: algorithm} = certificate;
   const type = keyType(authority);
   if (algorithm === 'ssh-rsa') return 'it is signed with ssh-rsa (SHA-1), which is not safe';
-  if (type === 'ssh-rsa' ? RSA_HASH[algorithm] === undefined : algorithm !== type) {
+  if (type === 'ssh-rsa' ? !RSA_HASHES.has(algorithm) : algorithm !== type) {
     return `it says that it is signed with ${JSON.stringify(algorithm)}, which its authority's key cannot do`;
   }
   const bits = publicKeyObject(authority).asymmetricKeyDetails?.modulusLength ?? MIN_RSA_BITS;
@@ -64,7 +68,7 @@ function signatureProblem(certificate: Certificate): string | undefined {
 function isSigned(type: KeyType, certificate: Certificate): boolean {
   const {authority, signatureAlgorithm, signed, signature} = certificate;
   const key = publicKeyObject(authority);
-  if (!isEcdsa(type)) return verify(RSA_HASH[signatureAlgorithm] ?? null, signed, key, signature);
+  if (!isEcdsa(type)) return verify(RSA_HASHES.get(signatureAlgorithm) ?? null, signed, key, signature);
   const {hash, size} = CURVES[type];
   const halves = ecdsaHalves(signature, size);
   return halves !== undefined && verify(hash, signed, {key, dsaEncoding: 'ieee-p1363'}, halves);

@@ -5,7 +5,8 @@ import {generateKeyPairSync, type KeyObject} from 'node:crypto';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {generateKey, opensshPrivateKey} from '../../../src/ssh/key.js';
+import {type Certificate, FOREVER} from '../../../src/ssh/certificate.js';
+import {fingerprint, generateKey, opensshPrivateKey} from '../../../src/ssh/key.js';
 
 /** A private key of each type that OpenSSH and we know. */
 export const KEYS: Readonly<Record<string, KeyObject>> = {
@@ -105,4 +106,28 @@ function readOption(item: string): readonly [name: string, value: string] {
   const hex = /^UNKNOWN OPTION: ([0-9a-f]{8})([0-9a-f]*)/.exec(rest);
   if (hex !== null) return [name, Buffer.from(hex[2] ?? '', 'hex').toString()];
   return [name, rest.startsWith('UNKNOWN') ? '' : rest];
+}
+
+/** What `ssh-keygen -L` should say about a certificate that was read. */
+export function asListed(certificate: Certificate): Listing {
+  const {keyType, type, key, authority, signatureAlgorithm, keyId, serial, principals} = certificate;
+  return {
+    type: `${keyType}-cert-v01@openssh.com ${type} certificate`,
+    key: fingerprint(key),
+    authority: fingerprint(authority),
+    algorithm: signatureAlgorithm,
+    keyId,
+    serial: `${serial}`,
+    valid: validity(certificate),
+    principals,
+    criticalOptions: Object.fromEntries(certificate.criticalOptions),
+    extensions: Object.fromEntries(certificate.extensions),
+  };
+}
+
+function validity({validAfter, validBefore}: Certificate): string {
+  const time = (seconds: bigint) => new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+  if (validAfter === 0n) return validBefore === FOREVER ? 'forever' : `before ${time(validBefore)}`;
+  if (validBefore === FOREVER) return `after ${time(validAfter)}`;
+  return `from ${time(validAfter)} to ${time(validBefore)}`;
 }
