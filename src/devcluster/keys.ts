@@ -1,0 +1,39 @@
+// Which key types a signature suite asks for, and how they are made.
+
+import {generateKeyPair, type KeyObject} from 'node:crypto';
+import {promisify} from 'node:util';
+import type {SignatureSuite} from '../cluster/cluster.js';
+
+export type KeyType = 'ed25519' | 'p256' | 'rsa2048';
+
+export interface SuiteKeys {
+  /** SSH keys of the host, user and openssh authorities. */
+  readonly sshAuthority: KeyType;
+  /** TLS keys of the host and user authorities. */
+  readonly tlsAuthority: KeyType;
+  /** Auth's own TLS key. */
+  readonly identity: KeyType;
+  /** The key that a proxy makes for one connection of a user. */
+  readonly user: KeyType;
+}
+
+export const SUITES: Readonly<Record<SignatureSuite, SuiteKeys>> = {
+  legacy: {sshAuthority: 'rsa2048', tlsAuthority: 'rsa2048', identity: 'rsa2048', user: 'rsa2048'},
+  'balanced-v1': {sshAuthority: 'ed25519', tlsAuthority: 'p256', identity: 'p256', user: 'ed25519'},
+  'fips-v1': {sshAuthority: 'p256', tlsAuthority: 'p256', identity: 'p256', user: 'p256'},
+  'hsm-v1': {sshAuthority: 'p256', tlsAuthority: 'p256', identity: 'p256', user: 'ed25519'},
+};
+
+const generate = promisify(generateKeyPair);
+
+/** A fresh private key, made off the main thread: RSA takes tens of milliseconds. */
+export async function newKey(type: KeyType): Promise<KeyObject> {
+  switch (type) {
+    case 'ed25519':
+      return (await generate('ed25519')).privateKey;
+    case 'p256':
+      return (await generate('ec', {namedCurve: 'P-256'})).privateKey;
+    case 'rsa2048':
+      return (await generate('rsa', {modulusLength: 2048})).privateKey;
+  }
+}
