@@ -19,8 +19,10 @@ export class EffectiveConfig extends Map<string, readonly string[]> {
 export function parseEffective(text: string): EffectiveConfig {
   const config = new EffectiveConfig();
   for (const line of text.split('\n')) {
-    const [, keyword, value = ''] = /^([A-Za-z0-9]+)(?: ([^]*))?$/.exec(line) ?? [];
-    if (keyword !== undefined) config.set(keyword.toLowerCase(), [...config.all(keyword), value]);
+    const blank = line.indexOf(' ');
+    const keyword = (blank < 0 ? line : line.slice(0, blank)).toLowerCase();
+    const value = blank < 0 ? '' : line.slice(blank + 1);
+    if (/^[a-z0-9]+$/.test(keyword)) config.set(keyword, [...config.all(keyword), value]);
   }
   return config;
 }

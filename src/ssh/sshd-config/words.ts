@@ -22,8 +22,9 @@ export function readDirective(line: string, dialect: Dialect): Directive | Unrea
   // An unfinished quote in the keyword makes sshd skip the whole line.
   if (first === undefined || first.token === '' || first.token.startsWith('#')) return undefined;
   if (!/^[a-z0-9]+$/i.test(first.token)) return {problem: `bad configuration option: ${first.token}`};
-  if (!first.rest) return {problem: `no argument after keyword "${first.token}"`};
-  return withArguments(first.token.toLowerCase(), first.rest, dialect);
+  // Before 8.7 each keyword judges that for itself, and those that take a list are content with nothing.
+  if (!first.rest && dialect.singleQuotes) return {problem: `no argument after keyword "${first.token}"`};
+  return withArguments(first.token.toLowerCase(), first.rest ?? '', dialect);
 }
 
 function withArguments(keyword: string, rest: string, dialect: Dialect): Directive | Unreadable {
@@ -31,7 +32,6 @@ function withArguments(keyword: string, rest: string, dialect: Dialect): Directi
   if (dialect.singleQuotes && shellLike === undefined) return {problem: 'invalid quotes'};
   const byCutting = keyword === 'match' && !dialect.matchSplitsLikeArguments;
   const args = shellLike === undefined || byCutting ? splitByCutting(rest, keyword !== 'setenv') : shellLike;
-  if (args === undefined) return {problem: 'invalid quotes'};
   if (keyword === 'match') return readMatch(args);
   if (keyword === 'include' && !dialect.include) return {problem: 'bad configuration option: Include'};
   if (keyword === 'include' && args.length === 0) return {problem: 'Include without a file name'};
@@ -66,13 +66,12 @@ function cut(text: string, equals = true): Cut | undefined {
   return {token: text.slice(0, at), rest: skipsEquals ? trimStart(rest.slice(1)) : rest};
 }
 
-/** The old splitter over a whole line: an empty token ends the list, as in sshd's loops, and so does a comment. */
-function splitByCutting(text: string, equals: boolean): string[] | undefined {
+/** The old splitter over a whole line. A comment, an empty token and an unfinished quote end it without complaint. */
+function splitByCutting(text: string, equals: boolean): string[] {
   const args: string[] = [];
   for (let rest: string | undefined = text; rest && !rest.startsWith('#'); ) {
     const next = cut(rest, equals);
-    if (next === undefined) return undefined;
-    if (next.token === '') break;
+    if (!next?.token) break;
     args.push(next.token);
     rest = next.rest;
   }
