@@ -5,7 +5,7 @@ import {encodeKeyFields, isKeyType, type KeyType, readKeyFields} from './key-fie
 import {concatBytes, encodeString, SshFormatError, WireReader} from './wire.js';
 
 export {type CertificateFields, signCertificate} from './certificate-sign.js';
-export {checkHostCertificate, type HostExpectation, verifySignature} from './certificate-verify.js';
+export {checkHostCertificate, verifySignature} from './certificate-verify.js';
 
 /** validBefore of a certificate without an end. */
 export const FOREVER = 2n ** 64n - 1n;

@@ -197,6 +197,13 @@ describe('verifying a signature', () => {
     }
   });
 
+  it('refuses an ECDSA signature with something after its integers', () => {
+    const certificate = parseCertificate(signCertificate(good, keyNamed('p256')));
+    const longer = concatBytes(certificate.signature, encodeMpint(Uint8Array.of(1)));
+    expect(verifySignature({...certificate, signature: longer})).to.equal(false);
+    expect(verifySignature(certificate)).to.equal(true);
+  });
+
   it('agrees with ssh-keygen, which refuses to list a certificate that was tampered with', () => {
     using scratch = new Scratch();
     const line = signCertificate(good, keyNamed('ed25519'));

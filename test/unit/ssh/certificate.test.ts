@@ -202,6 +202,16 @@ describe('strict reading of certificates', () => {
       forge({name: encodeString('-cert-v01@openssh.com')}),
     ],
     'a subject key that is too short': ['not 32 bytes', forge({key: encodeString('short')})],
+    'a subject key off its curve': [
+      'not a key',
+      forge(
+        {
+          name: encodeString('ecdsa-sha2-nistp256-cert-v01@openssh.com'),
+          key: concatBytes(encodeString('nistp256'), encodeString(new Uint8Array(65).fill(1).with(0, 4))),
+        },
+        'ecdsa-sha2-nistp256-cert-v01@openssh.com',
+      ),
+    ],
     'the type 0': ['neither a user nor a host', forge({type: encodeUint32(0)})],
     'the type 3': ['neither a user nor a host', forge({type: encodeUint32(3)})],
     'a NUL in the key id': ['NUL', forge({keyId: encodeString('alice\0root')})],

@@ -126,6 +126,7 @@ describe('strict reading of keys', () => {
       line(P256, encodeString('nistp384'), point(bytes(4), x, y)),
     ],
     'a compressed point': ['uncompressed point', line(P256, curve, point(bytes(2), x))],
+    'a point in the hybrid form': ['uncompressed point', line(P256, curve, point(bytes(6), x, y))],
     'a point with a coordinate too short': [
       'uncompressed point',
       line(P256, curve, point(bytes(4), x, y.slice(1))),

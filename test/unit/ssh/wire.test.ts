@@ -55,6 +55,16 @@ describe('wire encoding', () => {
     expect(hex(encodeMpint(bytes('0000 007f')))).to.equal('000000017f');
   });
 
+  it('reads integers on both sides of the sign bit', () => {
+    for (const [written, magnitude] of Object.entries({
+      '000000017f': '7f',
+      '000000020080': '80',
+      '0000000200ff': 'ff',
+    })) {
+      expect(hex(new WireReader(bytes(written)).mpint())).to.equal(magnitude);
+    }
+  });
+
   it('copies what it reads', () => {
     const source = encodeString(bytes('01'));
     const read = new WireReader(source).string();
