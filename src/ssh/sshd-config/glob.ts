@@ -26,7 +26,8 @@ export function escapeGlob(path: string): string {
 type Test = (char: string) => boolean;
 type Token = Test | '*';
 
-function matchesName(pattern: string, name: string): boolean {
+/** Whether one name, latin-1 and without slashes, fits one part of a pattern. */
+export function matchesName(pattern: string, name: string): boolean {
   if (name.startsWith('.') && !pattern.startsWith('.') && !pattern.startsWith('\\.')) return false;
   const tokens = tokensOf(pattern);
   let at = 0;
