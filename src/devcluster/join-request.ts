@@ -36,10 +36,12 @@ function parse(body: string): unknown {
   }
 }
 
-/** The engine tells where it stopped; Go says which character it did not expect there. */
+/** The engine names the token or its position; Go says which character it did not expect there. */
 function syntaxProblem(body: string, error: unknown): string {
-  const [, position] = /position (\d+)/.exec(error instanceof Error ? error.message : '') ?? [];
-  const character = body[Number(position ?? body.length)];
+  const message = error instanceof Error ? error.message : '';
+  const [, token] = /^Unexpected token '(.)'/su.exec(message) ?? [];
+  const [, position] = /position (\d+)/.exec(message) ?? [];
+  const character = token ?? body[Number(position ?? body.length)];
   if (character === undefined) return 'unexpected end of JSON input';
   return `invalid character ${character === "'" ? `'\\''` : `'${character}'`} looking for beginning of value`;
 }
