@@ -30,17 +30,6 @@ const USUAL_TYPES = [
   'ssh-rsa',
 ];
 
-function servable(value: string, {hostKeyTypes = USUAL_TYPES}: CertificateContext): string[] {
-  return hostKeyTypes.filter((type) => allowsAny(value, certificateAlgorithms(type)));
-}
-
-const isSet = (value: string) => value.toLowerCase() !== 'none';
-
-/** The alternatives of AuthenticationMethods, each a list of methods that all have to succeed. */
-function alternatives(value: string): string[][] {
-  return value === 'any' ? [['publickey']] : value.split(' ').map((methods) => methods.split(','));
-}
-
 /** With these nobody can ever use a certificate. */
 export const FATAL_RULES: readonly Rule[] = [
   {
@@ -160,3 +149,16 @@ export const WARNING_RULES: readonly Rule[] = [
     hint: "see that the file exists and does not list the cluster's authority",
   },
 ];
+
+function servable(value: string, {hostKeyTypes = USUAL_TYPES}: CertificateContext): string[] {
+  return hostKeyTypes.filter((type) => allowsAny(value, certificateAlgorithms(type)));
+}
+
+function isSet(value: string): boolean {
+  return value.toLowerCase() !== 'none';
+}
+
+/** The alternatives of AuthenticationMethods, each a list of methods that all have to succeed. */
+function alternatives(value: string): string[][] {
+  return value === 'any' ? [['publickey']] : value.split(' ').map((methods) => methods.split(','));
+}
