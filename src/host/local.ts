@@ -88,6 +88,17 @@ async function regularFileAt(path: string): Promise<Ownership | undefined> {
   return ownershipOf(found);
 }
 
+/** False when a directory is there already. */
+async function madeDirectory(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, mode);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST' || !(await lstat(path)).isDirectory()) throw error;
+    return false;
+  }
+}
+
 /** Runs `prepare` on a fresh temporary name beside `path`, then puts the result in place, durably. */
 async function replace(path: string, prepare: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path);
@@ -153,9 +164,7 @@ export class LocalHost implements Host {
   }
 
   async makeDirectory(path: string, ownership: Partial<Ownership> & {readonly mode: number}): Promise<void> {
-    const found = await lookUp(path);
-    if (found === undefined) await mkdir(path, ownership.mode);
-    else if (!found.isDirectory()) throw systemError('EEXIST', 'is not a directory', path);
+    const isNew = await madeDirectory(path, ownership.mode);
     const {uid, gid} = ownership;
     if (uid !== undefined || gid !== undefined) {
       const now = await stat(path);
@@ -164,7 +173,7 @@ export class LocalHost implements Host {
     await chmod(path, ownership.mode);
     await flushDirectory(path);
     await flushDirectory(dirname(path));
-    if (found === undefined) await labelAsPolicySays(path);
+    if (isNew) await labelAsPolicySays(path);
   }
 
   async remove(path: string): Promise<void> {

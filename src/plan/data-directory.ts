@@ -50,6 +50,10 @@ function lineage(path: string): readonly string[] {
   return parent === path ? [] : [...lineage(parent), path];
 }
 
+async function behindLink(host: Host, path: string): Promise<string> {
+  return (await host.look(path))?.kind === 'symlink' ? host.resolve(path) : path;
+}
+
 /** The registered directories of an unfinished transaction, outermost first. */
 async function registered(host: Host, path: string): Promise<readonly string[]> {
   const all = lineage(path);
@@ -59,10 +63,15 @@ async function registered(host: Host, path: string): Promise<readonly string[]> 
   return [];
 }
 
-/** True when an unfinished transaction has left a journal or directories behind. */
-export async function isUnfinished(host: Host, path: string): Promise<boolean> {
-  const journal = await host.look(dataDirectory(path).journal);
-  return journal !== undefined || (await registered(host, path)).length > 0;
+const isLock = (name: string): boolean => name === 'lock' || name.startsWith('lock.');
+
+/** True when a transaction that is not finished has left a journal, a lock or directories behind. */
+export async function isUnfinished(host: Host, named: string): Promise<boolean> {
+  const path = await behindLink(host, named);
+  const entry = await host.look(path);
+  const names = entry?.kind === 'directory' ? entry.names : [];
+  const journal = basename(dataDirectory(path).journal);
+  return names.some((name) => name === journal || isLock(name)) || (await registered(host, path)).length > 0;
 }
 
 function register(host: Host, outermost: string): Promise<void> {
@@ -101,29 +110,26 @@ async function takeAway(host: Host, made: readonly string[]): Promise<void> {
 
 async function isEmptyButForLocks(host: Host, path: string): Promise<boolean> {
   const entry = await host.look(path);
-  return (
-    entry?.kind === 'directory' && entry.names.every((name) => name === 'lock' || name.startsWith('lock.'))
-  );
+  return entry?.kind === 'directory' && entry.names.every(isLock);
 }
 
-/** Makes what is missing and takes the lock. ENOENT means that another run has just taken the directory away. */
-async function makeAndLock(host: Host, path: string): Promise<Lock> {
+/** Makes what is missing and takes the lock; gives the directories that are to go if nothing comes of it. */
+async function makeAndLock(host: Host, path: string): Promise<{lock: Lock; made: readonly string[]}> {
   for (let attempt = 1; ; attempt++) {
     const absent = await missing(host, path);
-    const outermost = (await registered(host, path))[0] ?? absent[0];
-    if (outermost !== undefined) await register(host, outermost);
+    const left = await registered(host, path);
+    const made = left.length > 0 ? left : absent;
     try {
+      const [outermost] = made;
+      if (absent.length > 0 && outermost !== undefined) await register(host, outermost);
       for (const directory of absent)
         await host.makeDirectory(directory, {mode: directory === path ? 0o700 : 0o755});
       await refuseOpenToOthers(host, path);
-      const lock = await host.lock(join(path, 'lock'));
-      // The run that was in our way may have taken its marker, which was also ours, with it.
-      if (outermost !== undefined) await register(host, outermost);
-      return lock;
+      return {lock: await host.lock(join(path, 'lock')), made};
     } catch (error) {
+      // Another run has just taken the directory away.
       if (codeOf(error) === 'ENOENT' && attempt < ATTEMPTS) continue;
-      if (!(error instanceof Failure))
-        await takeAway(host, await registered(host, path)).catch(() => undefined);
+      if (!(error instanceof Failure)) await takeAway(host, made).catch(() => undefined);
       throw error;
     }
   }
@@ -131,9 +137,10 @@ async function makeAndLock(host: Host, path: string): Promise<Lock> {
 
 /** Makes the data directory where it is missing and takes its lock (HOST_LOCKED when another run has it). */
 export async function openDataDirectory(host: Host, named: string): Promise<OpenDirectory> {
-  const path = (await host.look(named))?.kind === 'symlink' ? await host.resolve(named) : named;
-  const lock = await makeAndLock(host, path);
-  let made = await registered(host, path);
+  const path = await behindLink(host, named);
+  const opened = await makeAndLock(host, path);
+  const {lock} = opened;
+  let {made} = opened;
   const keep = async (): Promise<void> => {
     const [outermost] = made;
     made = [];

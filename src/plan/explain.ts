@@ -35,7 +35,8 @@ export interface Problem {
 
 export function restoreIncomplete(problems: readonly Problem[], journal: string, cause?: unknown): Failure {
   const what = problems.length === 1 ? '1 thing' : `${problems.length} things`;
-  return new Failure('RESTORE_INCOMPLETE', `the change failed, and ${what} could not be put back`, {
+  const why = cause === undefined ? 'an interrupted run cannot be undone' : wordsOf(cause);
+  return new Failure('RESTORE_INCOMPLETE', `${why}; ${what} could not be put back`, {
     detail: problems.map(({reason, remedy}) => `${reason}\n  ${remedy}`).join('\n'),
     hint:
       'remove the cause and run any agentless command: it goes on restoring. ' +

@@ -1,0 +1,4 @@
+import {LocalHost} from '../../src/host/local.js';
+import {describeHost} from '../support/host-contract.js';
+
+describeHost('this machine', async () => new LocalHost());
