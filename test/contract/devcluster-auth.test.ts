@@ -8,8 +8,8 @@ import {expect} from 'chai';
 import {AuthService} from '../../src/cluster/gen/auth_pb.js';
 import {TrustService} from '../../src/cluster/gen/teleport/trust/v1/trust_pb.js';
 import type {ServerV2, ServerV2Schema} from '../../src/cluster/gen/types_pb.js';
-import type {ClusterOptions, DevCluster} from '../../src/devcluster/index.js';
-import {temporaryCluster} from '../support/dev-cluster.js';
+import type {ClusterOptions} from '../../src/devcluster/index.js';
+import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 import {
   dialAuth,
   GrpcClient,
@@ -64,7 +64,7 @@ function ending(socket: TLSSocket): Promise<string> {
 describe('embedded cluster: what Auth refuses', () => {
   const hostId = randomUUID();
   const hooks: Partial<ClusterOptions> = {};
-  let cluster: DevCluster & {stop: () => Promise<void>};
+  let cluster: TemporaryCluster;
   let joined: JoinAnswer;
   let auth: GrpcClient;
   let nobody: GrpcClient;
@@ -200,9 +200,8 @@ describe('embedded cluster: what Auth refuses', () => {
 
   for (const suite of ['TLS_AES_256_GCM_SHA384', 'TLS_AES_128_GCM_SHA256', 'TLS_CHACHA20_POLY1305_SHA256']) {
     it(`answers a certificate of an unknown authority with unknown_ca after the handshake, ${suite}`, async () => {
-      const other = await temporaryCluster();
+      await using other = await temporaryCluster();
       const foreign = readJoin(await postJoin(other, joinFields(other.token, keys, hostId)));
-      await other.stop();
       for (const direct of [false, true]) {
         const socket = await dialAuth(cluster, {cert: foreign.tls, key: pkcs8, direct, ciphers: suite});
         expect(await ending(socket)).to.equal('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA');
@@ -211,9 +210,8 @@ describe('embedded cluster: what Auth refuses', () => {
   }
 
   it('hangs up on such a certificate over TLS 1.2 too', async () => {
-    const other = await temporaryCluster();
+    await using other = await temporaryCluster();
     const foreign = readJoin(await postJoin(other, joinFields(other.token, keys, hostId)));
-    await other.stop();
     const socket = await dialAuth(cluster, {cert: foreign.tls, key: pkcs8, maxVersion: 'TLSv1.2'});
     expect(await ending(socket)).to.be.oneOf(['end', 'ECONNRESET']);
   });
@@ -385,7 +383,7 @@ describe('embedded cluster: what Auth refuses', () => {
 
 describe('embedded cluster: lag', () => {
   it('acknowledges at once and shows within a second', async () => {
-    const cluster = await temporaryCluster({lag: true});
+    await using cluster = await temporaryCluster({lag: true});
     const hostId = randomUUID();
     const joined = readJoin(await postJoin(cluster, joinFields(cluster.token, keys, hostId)));
     const auth = new GrpcClient(await dialAuth(cluster, {cert: joined.tls, key: pkcs8}));
@@ -412,6 +410,5 @@ describe('embedded cluster: lag', () => {
     expect(await refusal(auth.call(method.deleteNode, one))).to.match(/^grpc 5/);
     await becomes('absent');
     auth.close();
-    await cluster.stop();
   });
 });

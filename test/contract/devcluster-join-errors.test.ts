@@ -1,7 +1,6 @@
 import {readFileSync} from 'node:fs';
 import {expect} from 'chai';
-import type {DevCluster} from '../../src/devcluster/index.js';
-import {temporaryCluster} from '../support/dev-cluster.js';
+import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 import {
   type HttpAnswer,
   JOIN_PATH,
@@ -28,7 +27,7 @@ const HOST_IN_EXTRA = '00000000-0000-4000-8000-000000000001';
 const LOCKED = '73e42cc6-f39a-4d96-a6f9-de6ae9238748';
 
 describe('embedded cluster: refusals of the join endpoint', () => {
-  let cluster: DevCluster & {stop: () => Promise<void>};
+  let cluster: TemporaryCluster;
   const keys = newHostKeys();
 
   before(async () => {

@@ -5,9 +5,9 @@ import {tmpdir, userInfo} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {SignatureSuite} from '../../src/cluster/cluster.js';
-import {type DevCluster, writeLogin} from '../../src/devcluster/index.js';
+import {writeLogin} from '../../src/devcluster/index.js';
 import {generateKey, opensshPrivateKey} from '../../src/ssh/key.js';
-import {temporaryCluster} from '../support/dev-cluster.js';
+import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 import {joinFields, newHostKeys, postJoin, readJoin, request} from '../support/raw-client.js';
 import {skip} from '../support/skip.js';
 
@@ -25,7 +25,7 @@ for (const suite of [
 ] as const satisfies readonly SignatureSuite[]) {
   describe(`embedded cluster: a real login, ${suite}`, () => {
     let dir: string;
-    let cluster: DevCluster & {stop: () => Promise<void>};
+    let cluster: TemporaryCluster;
 
     before(async function () {
       if (!existsSync(SSHD)) skip(this, `no ${SSHD}`);

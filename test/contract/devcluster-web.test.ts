@@ -2,8 +2,8 @@ import {readFileSync} from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
 import {expect} from 'chai';
-import type {ClusterOptions, DevCluster} from '../../src/devcluster/index.js';
-import {temporaryCluster} from '../support/dev-cluster.js';
+import type {ClusterOptions} from '../../src/devcluster/index.js';
+import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 import {connect, joinFields, newHostKeys, postJoin, readJoin, request, split} from '../support/raw-client.js';
 
 // The web API beside the join endpoint, and the ways to reach it.
@@ -19,7 +19,7 @@ function shape(value: unknown): unknown {
 
 describe('embedded cluster: web API', () => {
   const hooks: Partial<ClusterOptions> = {};
-  let cluster: DevCluster & {stop: () => Promise<void>};
+  let cluster: TemporaryCluster;
   before(async () => {
     cluster = await temporaryCluster(hooks);
   });
@@ -173,17 +173,16 @@ describe('embedded cluster: web API', () => {
 describe('embedded cluster: web certificate and limits', () => {
   it('shows an expired certificate on request', async () => {
     const validTo = new Date(Date.now() - 1000);
-    const cluster = await temporaryCluster({testOnlyWebCertificate: {validTo}});
+    await using cluster = await temporaryCluster({testOnlyWebCertificate: {validTo}});
     const error = await request(cluster, '/webapi/find').then(
       () => undefined,
       (reason) => reason,
     );
     expect(error?.code).to.equal('CERT_HAS_EXPIRED');
-    await cluster.stop();
   });
 
   it('limits exports and joins as the real one', async () => {
-    const cluster = await temporaryCluster({limits: true});
+    await using cluster = await temporaryCluster({limits: true});
     const until = async (limit: number, ask: () => Promise<{status: number}>) => {
       for (let count = 1; count <= limit + 20; count++) if ((await ask()).status === 429) return count;
       return undefined;
@@ -216,6 +215,5 @@ describe('embedded cluster: web certificate and limits', () => {
     const {message} = JSON.parse((await joining()).body).error;
     expect(message).to.equal('rate limit exceeded, try again in 500ms');
     agent.destroy();
-    await cluster.stop();
   });
 });

@@ -3,10 +3,9 @@ import {expect} from 'chai';
 import type {SignatureSuite} from '../../src/cluster/cluster.js';
 import {AuthService, JoinService} from '../../src/cluster/gen/auth_pb.js';
 import {TrustService} from '../../src/cluster/gen/teleport/trust/v1/trust_pb.js';
-import type {DevCluster} from '../../src/devcluster/index.js';
 import {FOREVER, parseCertificate, verifySignature} from '../../src/ssh/certificate.js';
 import {generateKey, parsePublicKey, publicBlob} from '../../src/ssh/key.js';
-import {temporaryCluster} from '../support/dev-cluster.js';
+import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 import {
   authName,
   connect,
@@ -37,7 +36,7 @@ const SUITES: readonly [SignatureSuite, sshKey: string, tlsKey: string, signatur
 
 for (const [suite, sshKey, tlsKey, signature] of SUITES) {
   describe(`embedded cluster: join to leave, ${suite}`, () => {
-    let cluster: DevCluster & {stop: () => Promise<void>};
+    let cluster: TemporaryCluster;
     let joined: JoinAnswer;
     let auth: GrpcClient;
     const keys: HostKeys = newHostKeys();
