@@ -1,0 +1,49 @@
+// What every command shares: --json with one envelope, errors to exit codes, a reporter, and signals that let a change
+// be undone before the process ends.
+
+import {Command} from '@oclif/core/command';
+import {type Outcome, successEnvelope} from './envelope.js';
+import {JsonReporter, TextReporter} from './reporter.js';
+import {showFailure} from './show-failure.js';
+
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true;
+
+  readonly #abort = new AbortController();
+  #reporter: TextReporter | JsonReporter | undefined;
+
+  /** Draws for a person, or stays silent under --json. */
+  protected get reporter(): TextReporter | JsonReporter {
+    this.#reporter ??= this.jsonEnabled() ? new JsonReporter() : new TextReporter();
+    return this.#reporter;
+  }
+
+  /** Aborts on the first SIGINT or SIGTERM; later ones are ignored while things are being put back. */
+  protected interruptible(): AbortSignal {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => this.#abort.abort(signal));
+    return this.#abort.signal;
+  }
+
+  /** The command as typed: "join openssh". */
+  protected get spaced(): string {
+    return (this.id ?? '').replaceAll(':', ' ');
+  }
+
+  abstract override run(): Promise<Outcome | undefined>;
+
+  protected override toSuccessJson(outcome: Outcome): object {
+    return successEnvelope(this.spaced, outcome, this.#reporter?.warnings);
+  }
+
+  protected override async catch(error: Error): Promise<void> {
+    process.exitCode = showFailure(error, {
+      json: this.jsonEnabled(),
+      command: this.spaced,
+      warnings: this.#reporter?.warnings ?? [],
+    });
+  }
+
+  protected override logJson(json: unknown): void {
+    process.stdout.write(`${JSON.stringify(json)}\n`);
+  }
+}

@@ -1,0 +1,157 @@
+import {userInfo} from 'node:os';
+import {Flags} from '@oclif/core';
+import {EXIT, Failure} from '../../errors.js';
+import type {Joined} from '../../operations/joined.js';
+import {BaseCommand} from '../base-command.js';
+import type {Outcome} from '../envelope.js';
+import {readToken} from '../token.js';
+
+/** `agentless join openssh`: see `operations/join.ts` for what it does, in order. */
+export default class JoinOpenssh extends BaseCommand {
+  static override summary = 'make this OpenSSH server reachable through a Teleport cluster';
+
+  static override description =
+    `Certifies the host's existing keys, makes sshd trust the cluster's OpenSSH CA, proves both by a
+real handshake, and registers the node. Everything is rehearsed on a throw-away sshd first, and
+undone to the byte if anything fails.
+
+Exit codes: 0 joined (or already so), 2 usage, 3 would change (--dry-run --exit-code), 4 refused by
+the cluster, 5 cluster unreachable or not trusted, 6 host not suitable, 7 failed and restored, 8
+failed and not fully restored, 130 interrupted and restored.`;
+
+  static override examples = [
+    '<%= config.bin %> join openssh --proxy-server teleport.example.com:443 --token-file /root/node.token',
+    '<%= config.bin %> join openssh --proxy-server teleport.example.com --token-file t --labels env=prod --dry-run',
+    'vault read -field=token secret/node | <%= config.bin %> join openssh --proxy-server teleport.example.com --token -',
+  ];
+
+  static override flags = {
+    'proxy-server': Flags.string({
+      summary: 'web address of the Teleport proxy, host[:port]',
+      helpValue: 'HOST[:PORT]',
+      env: 'AGENTLESS_PROXY_SERVER',
+    }),
+    token: Flags.string({
+      summary: 'join token: its value, the absolute path of a file with it, or - for standard input',
+      description:
+        'A value on the command line is visible to every user of this host: prefer --token-file, - or AGENTLESS_TOKEN.',
+      exclusive: ['token-file'],
+    }),
+    'token-file': Flags.string({summary: 'file that holds the join token', helpValue: 'FILE'}),
+    'join-method': Flags.option({options: ['token', 'iam', 'ec2'] as const})({
+      summary: 'how to prove the right to join',
+      default: 'token',
+    }),
+    'ca-file': Flags.string({
+      summary: "PEM file of authorities to trust for the proxy's web certificate, besides the system's",
+      helpValue: 'FILE',
+      multiple: true,
+    }),
+    'ca-pin': Flags.string({
+      summary: "pin of the cluster's host authority; every authority received must match one",
+      helpValue: 'sha256:HEX',
+      multiple: true,
+    }),
+    insecure: Flags.boolean({summary: "do not verify the proxy's web certificate", default: false}),
+    hostname: Flags.string({
+      summary: 'name of this node in the cluster',
+      helpValue: 'NAME',
+      defaultHelp: async () => 'hostname',
+    }),
+    address: Flags.string({
+      summary: 'where the proxy dials this host',
+      helpValue: 'HOST[:PORT]',
+      defaultHelp: async () => "the address the cluster sees, sshd's port",
+    }),
+    labels: Flags.string({summary: 'labels of this node; repeatable', helpValue: 'k=v,…', multiple: true}),
+    'additional-principals': Flags.string({
+      summary: 'further names that clients dial; repeatable',
+      helpValue: 'NAME,…',
+      multiple: true,
+    }),
+    'openssh-config': Flags.string({
+      summary: 'configuration file of sshd',
+      default: '/etc/ssh/sshd_config',
+      helpValue: 'FILE',
+    }),
+    'data-dir': Flags.string({
+      summary: 'where this tool keeps its state',
+      default: '/var/lib/agentless',
+      helpValue: 'DIR',
+    }),
+    'restart-sshd': Flags.boolean({
+      summary: 'check sshd and let it take the new configuration (it is reloaded, not restarted)',
+      default: true,
+      allowNo: true,
+    }),
+    'sshd-check-command': Flags.string({
+      summary: 'further check, run by /bin/sh with the file appended',
+      helpValue: 'CMD',
+    }),
+    'sshd-restart-command': Flags.string({
+      summary: 'how to make sshd take its configuration, run by /bin/sh',
+      helpValue: 'CMD',
+      defaultHelp: async () => 'reload of the unit that sshd runs in',
+    }),
+    'prove-login': Flags.string({
+      summary: 'also rehearse a login with a throw-away certificate; repeatable',
+      helpValue: 'LOGIN',
+      multiple: true,
+    }),
+    register: Flags.boolean({summary: 'write the node record', default: true, allowNo: true}),
+    'dry-run': Flags.boolean({
+      summary: 'show what would be done, change nothing, spend no token',
+      default: false,
+    }),
+    'exit-code': Flags.boolean({
+      summary: 'with --dry-run: exit 3 when something would change',
+      dependsOn: ['dry-run'],
+    }),
+    timeout: Flags.integer({
+      summary: 'seconds to keep trying a cluster that is busy',
+      default: 30,
+      min: 1,
+      max: 3600,
+    }),
+    yes: Flags.boolean({
+      char: 'y',
+      summary: 'replace the record that an earlier join of this host left',
+      default: false,
+    }),
+    debug: Flags.boolean({
+      char: 'd',
+      summary: 'log what is run and asked, without secrets',
+      default: false,
+      hidden: true,
+    }),
+  };
+
+  async run(): Promise<Outcome> {
+    const {flags} = await this.parse(JoinOpenssh);
+    if (flags['join-method'] !== 'token') {
+      throw new Failure('USAGE', `join method ${flags['join-method']} is not supported yet`, {
+        hint: 'make a token of method "token": tctl tokens add --type=node',
+      });
+    }
+    const {joinFromFlags} = await import('./run-join.js');
+    const token = await readToken(flags.token, flags['token-file'], process.env['AGENTLESS_TOKEN']);
+    const outcome = await joinFromFlags(
+      flags,
+      token,
+      this.reporter,
+      this.interruptible(),
+      this.config.version,
+    );
+    if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome)}\n`);
+    if (flags['dry-run'] && flags['exit-code'] && outcome.changed) process.exitCode = EXIT.drift;
+    return outcome;
+  }
+}
+
+/** The last word to a person. */
+function summary({changed, result}: Outcome<Joined>): string {
+  if (result.preview !== undefined) return result.preview;
+  const {node, cluster} = result;
+  if (!changed) return `${node.hostname} is joined to ${cluster} already; nothing to change.`;
+  return `\nJoined. Log in with:  tsh ssh ${userInfo().username}@${node.hostname}`;
+}

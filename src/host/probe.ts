@@ -1,0 +1,157 @@
+// One batch that looks at a host: a POSIX sh script whose answer is cut into sections. It changes nothing and needs
+// nothing but sh and, for some answers, /proc or systemctl; what is missing is an empty section.
+
+import type {Host} from './host.js';
+
+export interface Process {
+  readonly pid: number;
+  /** Words of the command line. From OpenSSH 8.2 on the listener shows them inside its title. */
+  readonly argv: readonly string[];
+  readonly exe: string | undefined;
+  /** systemd unit whose main process this is, found through its control group. */
+  readonly unit: string | undefined;
+  readonly cwd: string | undefined;
+  /** Listening TCP sockets as "address:port", IPv6 in brackets. */
+  readonly listening: readonly string[];
+}
+
+export interface Probe {
+  readonly uid: number;
+  readonly gid: number;
+  readonly hostname: string;
+  /** The first sshd on PATH, sbin included. */
+  readonly sshd: string | undefined;
+  /** Daemons that listen, in this mount namespace only. */
+  readonly listeners: readonly Process[];
+  /** Active socket units of ssh, e.g. "ssh.socket", with what they listen on. */
+  readonly sockets: readonly {readonly unit: string; readonly listening: readonly string[]}[];
+  readonly systemd: boolean;
+}
+
+const SCRIPT = String.raw`
+PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin
+mark=$1
+section() { printf '\n%s %s\n' "$mark" "$1"; }
+section uid; id -u
+section gid; id -g
+section hostname; uname -n
+section sshd; command -v sshd
+section systemd; [ -d /run/systemd/system ] && echo yes
+if [ -d /run/systemd/system ]; then
+  section sockets
+  for unit in ssh.socket sshd.socket; do
+    if systemctl --quiet is-active "$unit" 2>/dev/null; then
+      echo "$unit"; systemctl show --property=Listen "$unit" 2>/dev/null
+    fi
+  done
+fi
+here=$(readlink /proc/self/ns/mnt 2>/dev/null)
+for dir in /proc/[0-9]*; do
+  read -r name 2>/dev/null <"$dir/comm" || continue
+  case $name in sshd*) ;; *) continue ;; esac
+  [ "$(readlink "$dir/ns/mnt" 2>/dev/null)" = "$here" ] || continue
+  section "argv $(basename "$dir")"; tr '\000' '\n' <"$dir/cmdline" 2>/dev/null
+  section exe; readlink "$dir/exe" 2>/dev/null
+  section cwd; readlink "$dir/cwd" 2>/dev/null
+  unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "$dir/cgroup" 2>/dev/null | head -n 1)
+  section unit
+  if [ -n "$unit" ] && [ -d /run/systemd/system ]; then
+    [ "$(systemctl show --property=MainPID "$unit" 2>/dev/null)" = "MainPID=$(basename "$dir")" ] && echo "$unit"
+  fi
+  section fd; ls -l "$dir/fd" 2>/dev/null
+  section tcp; cat "$dir/net/tcp" "$dir/net/tcp6" 2>/dev/null
+done
+section end
+`;
+
+/** Runs the batch and reads its answer. */
+export async function probe(host: Host): Promise<Probe> {
+  const mark = `@@${Math.random().toString(36).slice(2)}`;
+  const {stdout} = await host.run(['sh', '-c', SCRIPT, 'sh', mark]);
+  return readProbe(stdout, mark);
+}
+
+/** The pure half: sections to facts. */
+export function readProbe(text: string, mark: string): Probe {
+  const sections = text.split(`\n${mark} `).map((part) => {
+    const end = part.indexOf('\n');
+    return {name: part.slice(0, end), body: part.slice(end + 1)};
+  });
+  const value = (name: string) => sections.find((section) => section.name === name)?.body.trim() || undefined;
+  return {
+    uid: Number(value('uid') ?? -1),
+    gid: Number(value('gid') ?? -1),
+    hostname: value('hostname') ?? '',
+    sshd: value('sshd'),
+    systemd: value('systemd') === 'yes',
+    sockets: readSockets(value('sockets') ?? ''),
+    listeners: readListeners(sections),
+  };
+}
+
+type Section = {readonly name: string; readonly body: string};
+
+function readListeners(sections: readonly Section[]): Process[] {
+  return sections.flatMap((section, index) => {
+    if (!section.name.startsWith('argv ')) return [];
+    const argv = listenerArgv(section.body.split('\n').filter((word) => word !== ''));
+    if (argv === undefined) return [];
+    const next = (name: string) =>
+      sections
+        .slice(index, index + 6)
+        .find((one) => one.name === name)
+        ?.body.trim() ?? '';
+    const inodes = new Set([...next('fd').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
+    return [
+      {
+        pid: Number(section.name.slice('argv '.length)),
+        argv,
+        exe: next('exe').replace(/ \(deleted\)$/, '') || undefined,
+        cwd: next('cwd') || undefined,
+        unit: next('unit') || undefined,
+        listening: listeningSockets(next('tcp'), inodes),
+      },
+    ];
+  });
+}
+
+/**
+ * The words a listener was started with; undefined for children and for one-shot `sshd -i`, `-t`, `-T`.
+ * From 8.2 on the title reads `sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups`; words with blanks in them
+ * cannot be told apart there.
+ */
+export function listenerArgv(words: readonly string[]): string[] | undefined {
+  const [first = ''] = words;
+  const title = /^sshd(?:: |.*?: )(\/.*?) \[listener\]/.exec(words.join(' '));
+  if (title?.[1] !== undefined) return title[1].split(' ');
+  if (!first.endsWith('/sshd') || words.some((word) => /^-[46dDqo]*[itTG]/.test(word))) return undefined;
+  return [...words];
+}
+
+function readSockets(text: string): Probe['sockets'] {
+  const sockets: {unit: string; listening: string[]}[] = [];
+  for (const line of text.split('\n')) {
+    if (line.endsWith('.socket')) sockets.push({unit: line, listening: []});
+    const address = /^Listen=(\S+) \(Stream\)/.exec(line)?.[1];
+    if (address !== undefined) sockets.at(-1)?.listening.push(address);
+  }
+  return sockets;
+}
+
+/** Lines of /proc/net/tcp{,6} in state LISTEN (0A) that belong to one of the inodes. */
+function listeningSockets(table: string, inodes: ReadonlySet<string | undefined>): string[] {
+  return table.split('\n').flatMap((line) => {
+    const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
+    if (state !== '0A' || local === undefined || !inodes.has(inode)) return [];
+    const [address = '', port = ''] = local.split(':');
+    return [`${procAddress(address)}:${Number.parseInt(port, 16)}`];
+  });
+}
+
+/** /proc writes addresses as 32-bit words in host byte order (little endian wherever we run). */
+function procAddress(hex: string): string {
+  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => (word.match(/../g) ?? []).reverse());
+  if (bytes.length === 4) return bytes.map((byte) => Number.parseInt(byte, 16)).join('.');
+  const groups = bytes.join('').match(/.{4}/g) ?? [];
+  return `[${groups.map((group) => group.replace(/^0{1,3}/, '')).join(':')}]`;
+}

@@ -1,0 +1,70 @@
+// Reads a configuration with everything it includes from a host, so that the pure model can work on it.
+
+import {Failure} from '../errors.js';
+import {type Dialect, escapeGlob, includePatterns, matchesGlob, type Tree} from '../ssh/sshd-config/index.js';
+import type {Host} from './host.js';
+
+/** More files than sshd itself would follow in any sane configuration; stops a glob over a huge directory. */
+const MOST_FILES = 2000;
+
+/** The tree below `main`; a file that cannot be read is left out, as sshd -T has already said what it thinks of it. */
+export async function readTree(host: Host, main: string, dialect: Dialect): Promise<Tree> {
+  const files = new Map<string, Uint8Array>();
+  const directories = new Set<string>();
+  const mainTarget = await host.resolve(main);
+  const queue = [main];
+  for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+    if (files.has(path)) continue;
+    const bytes = await readConfig(host, path, path === main);
+    if (bytes === undefined) continue;
+    files.set(path, bytes);
+    if (!dialect.include || files.size > MOST_FILES) continue;
+    for (const pattern of includePatterns(bytes, dialect))
+      queue.push(...(await expand(host, pattern, directories)));
+  }
+  return {main, files, directories, ...(mainTarget !== main && {mainTarget})};
+}
+
+async function readConfig(host: Host, path: string, needed: boolean): Promise<Uint8Array | undefined> {
+  try {
+    const entry = await host.look(await host.resolve(path));
+    if (entry?.kind === 'file') return entry.bytes;
+    if (!needed) return undefined;
+  } catch (cause) {
+    if (!needed) return undefined;
+    throw new Failure('HOST_UNSUITABLE', `cannot read ${path}`, {cause, hint: 'join as root, with sudo'});
+  }
+  throw new Failure('HOST_UNSUITABLE', `${path} is not a regular file`, {
+    hint: "name sshd's file with --openssh-config",
+  });
+}
+
+/** Files that an absolute pattern names; patterns may stand in any part of it. */
+async function expand(host: Host, pattern: string, directories: Set<string>): Promise<string[]> {
+  let found = [''];
+  for (const part of pattern.split('/').slice(1)) {
+    const next: string[] = [];
+    for (const parent of found) next.push(...(await children(host, parent, part, directories)));
+    found = next;
+  }
+  return found;
+}
+
+async function children(
+  host: Host,
+  parent: string,
+  part: string,
+  directories: Set<string>,
+): Promise<string[]> {
+  const exact = `${parent}/${part}`;
+  if (!/[*?[\\]/.test(part)) return [exact];
+  const entry = await host
+    .resolve(parent === '' ? '/' : parent)
+    .then((real) => host.look(real))
+    .catch(() => undefined);
+  if (entry?.kind !== 'directory') return [];
+  directories.add(parent);
+  return entry.names
+    .map((name) => `${parent}/${name}`)
+    .filter((path) => matchesGlob(`${escapeGlob(parent)}/${part}`, path));
+}

@@ -1,0 +1,75 @@
+// The sshd program as a tool: what version it is, what it makes of a configuration, whether it accepts one. Always run
+// with the daemon's own options, which win over the file.
+
+import {Failure} from '../errors.js';
+import {type EffectiveConfig, parseEffective} from '../ssh/sshd-config/index.js';
+import type {Daemon} from './daemon.js';
+import type {Host, RunResult} from './host.js';
+
+export type Version = readonly [major: number, minor: number];
+
+/** Reads "OpenSSH_9.2p1" from what `sshd -V` says; before 9.2 that is its usage text, all the same with the version. */
+export async function sshdVersion(host: Host, program: string): Promise<Version> {
+  const {stdout, stderr} = await host.run([program, '-V']);
+  const found = /OpenSSH_(?:for_\w+_)?(\d+)\.(\d+)/.exec(stderr + stdout);
+  if (!found) {
+    throw new Failure('HOST_UNSUITABLE', `${program} does not say that it is OpenSSH`, {
+      detail: (stderr + stdout).trim().split('\n')[0] ?? '',
+      hint: 'agentless works with OpenSSH servers only',
+    });
+  }
+  return [Number(found[1]), Number(found[2])];
+}
+
+/** Words for `sshd MODE` on a configuration file, as the daemon would read it. */
+export function sshdCommand(daemon: Daemon, mode: '-t' | '-T' | '-i', config: string): string[] {
+  return [daemon.program, mode, '-f', config, ...daemon.options];
+}
+
+/** What `sshd -T` makes of a file; sshd's own words as SSHD_CONFIG_INVALID when it refuses the configuration. */
+export async function effectiveConfig(host: Host, daemon: Daemon, config: string): Promise<EffectiveConfig> {
+  const result = await runSshd(host, sshdCommand(daemon, '-T', config));
+  if (result.status === 0) return parseEffective(result.stdout);
+  throw refusal(config, result.stderr);
+}
+
+/** What to say when sshd itself does not accept the configuration that is there. */
+export function refusal(config: string, stderr: string): Failure {
+  const noKeys = /no hostkeys available/.test(stderr);
+  return new Failure(
+    'SSHD_CONFIG_INVALID',
+    noKeys
+      ? 'sshd can load none of its host keys'
+      : 'sshd refuses its own configuration, so it was left alone',
+    {
+      detail: stderr.trim(),
+      hint: noKeys
+        ? 'make the keys with `ssh-keygen -A`, or give their files mode 0600; nothing was changed'
+        : `fix that, check with \`sshd -t -f ${config}\`, and join again`,
+    },
+  );
+}
+
+const PRIVSEP = /Missing privilege separation directory: (\S+)/;
+
+/**
+ * sshd -t and -T need the privilege separation directory, which does not exist before the first start (images,
+ * socket activation). It lies under /run, empty and owned by root; sshd's own unit makes it the same way.
+ */
+export async function runSshd(host: Host, argv: readonly string[], input = ''): Promise<RunResult> {
+  const result = await host.run(argv, {input});
+  const missing = PRIVSEP.exec(result.stderr)?.[1];
+  if (missing === undefined) return result;
+  await host.makeDirectory(missing, {mode: 0o755});
+  return host.run(argv, {input});
+}
+
+/** True when this sshd knows Include; probed, because vendors have carried it back to older versions. */
+export async function knowsInclude(host: Host, daemon: Daemon): Promise<boolean> {
+  const {stderr} = await runSshd(
+    host,
+    [daemon.program, '-t', '-f', '/dev/stdin'],
+    'Include /nonexistent/*.conf\n',
+  );
+  return !/Bad configuration option: include/i.test(stderr);
+}

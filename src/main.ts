@@ -1,0 +1,29 @@
+// The program: hands the arguments to oclif with our own manifest, so that nothing is searched for on disk.
+
+import {existsSync, readFileSync} from 'node:fs';
+import {dirname, extname, join, relative} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {run} from '@oclif/core/run';
+import {showFailure} from './commands/show-failure.js';
+
+/** Runs one command line; sets the process exit code and never throws. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const here = fileURLToPath(import.meta.url);
+  const root = packageRoot(dirname(here));
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  // The registry lies beside this file, bundled or not.
+  manifest.oclif.commands.target = `./${relative(root, join(dirname(here), `commands/index${extname(here)}`))}`;
+  try {
+    await run([...argv], {root, pjson: manifest});
+  } catch (error) {
+    // Commands handle their own failures; what arrives here was thrown before a command ran (unknown command, help).
+    process.exitCode = showFailure(error, {
+      json: argv.includes('--json'),
+      command: argv.slice(0, 2).join(' '),
+    });
+  }
+}
+
+function packageRoot(start: string): string {
+  return existsSync(join(start, 'package.json')) ? start : packageRoot(dirname(start));
+}

@@ -1,0 +1,113 @@
+// The part of a join that changes the host: apply the plan, prove by handshake, register. If the end is not reached, the
+// plan puts every file back, sshd is asked to take the old configuration, and the node record goes.
+
+import type {Node, Session} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
+import {apply} from '../plan/plan.js';
+import type {Step} from '../plan/step.js';
+import {describeWrites} from './describe.js';
+import type {Tools} from './join.js';
+import {answers, prove} from './proof.js';
+import {interruptible, timed} from './reporter.js';
+import type {Scene} from './scene.js';
+import type {JoinSettings, JoinWish} from './settings.js';
+
+export interface Work {
+  readonly operation: string;
+  readonly wish: JoinWish;
+  readonly scene: Scene;
+  readonly steps: readonly Step[];
+  readonly settings: JoinSettings;
+  readonly credentials: {readonly session: Session; readonly certificates: ReadonlyMap<string, string>};
+  /** Our record as it should be; undefined: the record is none of our business. */
+  readonly node: Node | undefined;
+  /** Our record as it was, when there was one. */
+  readonly before?: Node;
+  /** Records of earlier joins of this host, removed once ours is written. */
+  readonly outdated: readonly string[];
+}
+
+export async function carryOut(tools: Tools, work: Work): Promise<void> {
+  const {host, report, signal} = tools;
+  let registered = false;
+  try {
+    await apply(host, work.steps, {
+      dataDir: work.wish.dataDir,
+      operation: work.operation,
+      settings: {...work.settings},
+      signal,
+      onStep: progress(tools, work),
+      warn: (text) => report.warn(text),
+      beforeCommit: async (note) => {
+        await proveServed(tools, work);
+        if (signal.aborted) throw new Failure('INTERRUPTED', 'interrupted');
+        if (work.node === undefined) return;
+        await note({registering: work.node.id});
+        registered = true;
+        await register(tools, work, work.node);
+      },
+    });
+  } catch (error) {
+    if (registered) await unregister(tools, work);
+    throw await afterRestore(tools, work, error);
+  }
+}
+
+/** Files are told as one line when the first command comes, or at the end. */
+function progress({report}: Tools, {steps, scene}: Work) {
+  const start = performance.now();
+  const lastPath = steps.findLast((step) => step.kind === 'path');
+  return (step: Step, milliseconds: number) => {
+    if (step === lastPath) report.step('write', describeWrites(steps, scene), performance.now() - start);
+    if (step.kind === 'command') report.step('reload', step.why, milliseconds);
+  };
+}
+
+async function proveServed(tools: Tools, {scene, wish, credentials}: Work): Promise<void> {
+  const {host, report} = tools;
+  if (!wish.reload) {
+    report.warn('sshd was not reloaded, as you asked: what it serves now is unproven');
+    return;
+  }
+  if (scene.facts.daemon.state === 'stopped') {
+    report.warn('sshd is not running: the rehearsal is the only proof that it will serve what was written');
+    return;
+  }
+  await interruptible(
+    tools,
+    'prove',
+    prove(host, scene, credentials.certificates),
+    ({certificates, keys}) => {
+      return `sshd serves ${certificates} of ${certificates} certificates; all ${keys} known host keys unchanged`;
+    },
+  );
+}
+
+async function register({report}: Tools, {credentials, outdated}: Work, node: Node): Promise<void> {
+  const text = `node ${node.id} as ${node.hostname}, ${node.address}`;
+  await timed(report, 'register', credentials.session.putNode(node), () => text);
+  for (const id of outdated) {
+    await credentials.session.removeNode(id).catch(() => {
+      report.warn(`the record of an earlier join is still there; remove it with \`tctl rm node/${id}\``);
+    });
+  }
+}
+
+async function unregister({report}: Tools, {credentials: {session}, node, before}: Work): Promise<void> {
+  if (node === undefined) return;
+  await (before ? session.putNode(before) : session.removeNode(node.id)).catch(() => {
+    report.warn(`the node record could not be taken back; remove it with \`tctl rm node/${node.id}\``);
+  });
+}
+
+/** Restored means that sshd answers as before, not only that the files are back. */
+async function afterRestore({host}: Tools, {scene, steps}: Work, error: unknown): Promise<unknown> {
+  const reloaded = steps.some((step) => step.kind === 'command');
+  if (!(error instanceof Failure) || !error.restored || !reloaded) return error;
+  if (scene.facts.daemon.state !== 'running' || (await answers(host, scene.facts))) return error;
+  return new Failure('RESTORE_INCOMPLETE', 'every file is as it was, but sshd does not answer', {
+    detail: [error.message, error.detail].filter(Boolean).join('\n'),
+    hint: 'start sshd by hand and keep this session open until you can log in again',
+    cause: error,
+  });
+}

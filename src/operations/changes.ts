@@ -1,0 +1,124 @@
+// The plan of a join as data: which files become what, then sshd is asked to check them and to take them.
+
+import {join} from 'node:path/posix';
+import type {Identity} from '../cluster/cluster.js';
+import type {Host} from '../host/host.js';
+import {reloadOf} from '../host/service.js';
+import {sshdCommand} from '../host/sshd.js';
+import {prune} from '../plan/prune.js';
+import type {PathStep, Step} from '../plan/step.js';
+import type {Scene} from './scene.js';
+import type {JoinWish} from './settings.js';
+
+/** What goes into the files. */
+export interface Content {
+  /** Absent in a dry run: nobody has signed anything. */
+  readonly identity?: Identity;
+  /** "type base64" by host key file. */
+  readonly certificates: ReadonlyMap<string, string>;
+  readonly userAuthorities: string;
+}
+
+/**
+ * Steps that still have to be done, in order: identity, certificates, authorities, then the configuration that names
+ * them, then check and reload. A host that is as it should be has none. `stale` are files of ours that are needed no more.
+ */
+export async function changes(
+  host: Host,
+  scene: Scene,
+  wish: JoinWish,
+  content: Content,
+  stale: readonly string[] = [],
+): Promise<readonly Step[]> {
+  const paths = await prune(host, [
+    ...(content.identity === undefined ? [] : identitySteps(wish.dataDir, content.identity)),
+    ...servedSteps(scene, content),
+    ...configSteps(scene),
+    ...[...stale, ...scene.placement.stale].map((path) => removal(path)),
+  ]);
+  // The authorities are read at every login, our identity never: only what sshd reads at its start needs a reload.
+  const quiet = new Set([scene.layout.userAuthorities, ...identityPaths(wish.dataDir)]);
+  const needsReload = paths.some((step) => step.kind === 'path' && !quiet.has(step.via ?? step.path));
+  return needsReload && wish.reload ? [...paths, ...commandSteps(scene, wish)] : paths;
+}
+
+const IDENTITY_FILES = ['key.pem', 'cert.pem', 'authorities.pem'] as const;
+
+/** Where the node's own credential lies: key, certificate, authorities of the cluster. */
+export function identityPaths(dataDir: string): readonly [string, string, string, string] {
+  const directory = join(dataDir, 'identity');
+  const [key, certificate, authorities] = IDENTITY_FILES;
+  return [directory, join(directory, key), join(directory, certificate), join(directory, authorities)];
+}
+
+function identitySteps(dataDir: string, identity: Identity): PathStep[] {
+  const [directory, key, certificate, authorities] = identityPaths(dataDir);
+  const secret = {
+    kind: 'file',
+    bytes: Buffer.from(identity.key.reveal()),
+    mode: 0o600,
+    secret: true,
+  } as const;
+  return [
+    {kind: 'path', path: directory, to: {kind: 'directory', mode: 0o700}, why: 'identity of this node'},
+    {kind: 'path', path: key, to: secret, why: 'key of this node at the cluster'},
+    file(certificate, identity.certificate, 0o600, 'certificate of this node at the cluster'),
+    file(authorities, identity.authorities.join(''), 0o600, 'authorities of the cluster'),
+  ];
+}
+
+function servedSteps({layout}: Scene, content: Content): PathStep[] {
+  const certificates = [...layout.certificates].map(([key, path]) =>
+    file(path, `${content.certificates.get(key) ?? ''}\n`, 0o644, `certificate of ${key}`),
+  );
+  return [
+    {
+      kind: 'path',
+      path: layout.directory,
+      to: {kind: 'directory', mode: 0o755},
+      why: 'what sshd serves and trusts',
+    },
+    ...certificates,
+    file(layout.userAuthorities, content.userAuthorities, 0o644, 'the keys that sign users'),
+  ];
+}
+
+function configSteps({placement}: Scene): PathStep[] {
+  const fragment = placement.kind === 'block' ? placement.fragment : undefined;
+  return [
+    ...(fragment ? [write(fragment.path, fragment.bytes, 0o644, 'our lines')] : []),
+    write(
+      placement.path,
+      placement.bytes,
+      placement.kind === 'block' ? undefined : 0o644,
+      'makes sshd read our lines',
+    ),
+  ];
+}
+
+/** sshd must accept the whole, with the daemon's own options, right before it takes it: SIGHUP on a bad file kills it. */
+function commandSteps(scene: Scene, wish: JoinWish): Step[] {
+  const {daemon, config} = scene.facts;
+  const steps: Step[] = [
+    {kind: 'check', argv: sshdCommand(daemon, '-t', config), why: 'sshd accepts the whole'},
+  ];
+  if (wish.checkCommand !== undefined) {
+    const argv = ['/bin/sh', '-c', `${wish.checkCommand} "$1"`, 'sh', config];
+    steps.push({kind: 'check', argv, why: 'your own check'});
+  }
+  const {argv, settle, text} = reloadOf(daemon, wish.reloadCommand);
+  if (argv !== undefined) steps.push({kind: 'command', argv, ...(settle && {settle}), why: text});
+  return steps;
+}
+
+function file(path: string, content: string, mode: number, why: string): PathStep {
+  return write(path, Buffer.from(content, 'latin1'), mode, why);
+}
+
+function write(path: string, bytes: Uint8Array, mode: number | undefined, why: string): PathStep {
+  return {kind: 'path', path, to: {kind: 'file', bytes, ...(mode !== undefined && {mode})}, why};
+}
+
+function removal(path: string): PathStep {
+  return {kind: 'path', path, to: undefined, why: 'no longer needed'};
+}

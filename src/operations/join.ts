@@ -1,0 +1,118 @@
+// Join this host to a cluster. The order is the promise: look, rehearse, obtain, write, reload, prove, register. Until
+// "write" nothing on the host has changed; from there on everything is undone unless the end is reached.
+
+import {randomUUID} from 'node:crypto';
+import type {Cluster} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
+import {lookAt} from '../host/facts.js';
+import type {Host} from '../host/host.js';
+import {carryOut} from './carry-out.js';
+import {changes} from './changes.js';
+import {obtain} from './credentials.js';
+import {describeCluster, describeCredentials, describeFacts, describeRehearsal} from './describe.js';
+import {type Joined, joined} from './joined.js';
+import {nodeOf, settleAddress} from './node.js';
+import {readOwnership} from './ownership.js';
+import {preview} from './preview.js';
+import {type Confirm, checkUnique} from './register.js';
+import {authorityKind, rehearse} from './rehearsal.js';
+import {joinAgain} from './rejoin.js';
+import {interruptible, type Reporter} from './reporter.js';
+import {prepareScene} from './scene.js';
+import {draft, type JoinWish} from './settings.js';
+import {mergeAuthorities, readExisting} from './user-authorities.js';
+
+export interface Tools {
+  readonly host: Host;
+  readonly connect: (proxy: string) => Cluster;
+  readonly report: Reporter;
+  readonly confirm: Confirm;
+  readonly signal: AbortSignal;
+}
+
+/** Joins, or makes sure that the host is joined as wished. `changed` is false when nothing had to be done. */
+export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
+  // Also finishes or undoes what an interrupted run has left.
+  const owned = await readOwnership(tools.host, wish.dataDir, tools.report);
+  const proxy = wish.proxy ?? owned?.settings.proxy;
+  if (proxy === undefined) {
+    throw new Failure('USAGE', 'which cluster? --proxy-server is missing', {
+      hint: 'give the web address of your proxy: --proxy-server teleport.example.com:443',
+    });
+  }
+  const cluster = tools.connect(proxy);
+  try {
+    return await (owned ? joinAgain(tools, wish, cluster, owned) : joinFirst(tools, wish, cluster));
+  } finally {
+    await cluster.close();
+  }
+}
+
+async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promise<Joined> {
+  const {host, report} = tools;
+  const {token} = wish;
+  if (token === undefined && !wish.dryRun) throw noToken();
+
+  const asked = cluster.describe();
+  const facts = await interruptible(tools, 'look', lookAt(host, wish.config, wish.dataDir), describeFacts);
+  const info = await interruptible(tools, 'cluster', asked, describeCluster);
+
+  const nodeId = wish.nodeId ?? randomUUID();
+  const wanted = draft(wish, undefined, facts);
+  const scene = await prepareScene(host, facts, {...wanted, nodeId, cluster: info.name}, report);
+  const existing = await readExisting(host, scene.existingAuthorities);
+
+  // On a throw-away sshd with throw-away authorities: no token is spent on a host that could not serve a certificate.
+  await interruptible(
+    tools,
+    'rehearse',
+    rehearse(host, {...scene, logins: wish.proveLogins, authority: authorityKind(info.suite)}),
+    describeRehearsal,
+  );
+  if (wish.dryRun)
+    return preview(tools, wish, scene, {...wanted, nodeId, cluster: info.name, proxy: info.proxy});
+  if (token === undefined) throw noToken();
+
+  // Verified, and in memory only.
+  const request = {nodeId, nodeName: wanted.hostname, ...scene};
+  const credentials = await interruptible(
+    tools,
+    'identity',
+    obtain(cluster, token, request),
+    describeCredentials,
+  );
+  const address = settleAddress(wanted.address, credentials, scene);
+  const node = wish.register ? nodeOf({...wanted, nodeId, address}) : undefined;
+  const outdated = node ? await checkUnique(credentials.session, node, wish.replace, tools.confirm) : [];
+
+  const authorities = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
+  for (const warning of authorities.warnings) report.warn(warning);
+  const steps = await changes(host, scene, wish, {...credentials, userAuthorities: authorities.text});
+
+  const settings = {
+    ...wanted,
+    cluster: info.name,
+    proxy: info.proxy,
+    nodeId,
+    address,
+    config: wish.config,
+    registered: wish.register,
+  };
+  await carryOut(tools, {
+    operation: 'join openssh',
+    wish,
+    scene,
+    steps,
+    settings,
+    credentials,
+    node,
+    outdated,
+  });
+  return joined(true, settings, scene, credentials, authorities);
+}
+
+function noToken(): Failure {
+  return new Failure('USAGE', 'a join token is needed', {
+    hint: 'make one with `tctl tokens add --type=node`, and give it by --token-file, --token - or AGENTLESS_TOKEN',
+  });
+}

@@ -1,0 +1,32 @@
+// The node record of this host.
+
+import type {Node} from '../cluster/cluster.js';
+import {seenAddress} from '../cluster/identity.js';
+import {Failure} from '../errors.js';
+import {formatAddress} from '../ssh/address.js';
+import type {Credentials} from './credentials.js';
+import type {Scene} from './scene.js';
+
+export interface NodeFields {
+  readonly nodeId: string;
+  readonly hostname: string;
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export function nodeOf({nodeId, hostname, address, labels}: NodeFields): Node {
+  return {id: nodeId, hostname, address, labels, subKind: 'openssh'};
+}
+
+/** The address asked for, else the one the cluster has seen us from (it wrote that into the certificate). */
+export function settleAddress(address: string | undefined, credentials: Credentials, scene: Scene): string {
+  if (address !== undefined) return address;
+  const [certificate] = credentials.certificates.values();
+  const host = certificate === undefined ? undefined : seenAddress(certificate, scene.names);
+  if (host === undefined) {
+    throw new Failure('USAGE', 'the cluster did not say which address it sees this host at', {
+      hint: `give it: --address HOST:${scene.facts.port}`,
+    });
+  }
+  return formatAddress({host, port: scene.facts.port});
+}

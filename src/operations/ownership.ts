@@ -1,0 +1,78 @@
+// What an earlier join of this host has left: its settings, its identity, its files. Every command reads this first, and
+// an interrupted run is finished or undone on the way.
+
+import type {Identity} from '../cluster/cluster.js';
+import {Failure, Secret} from '../errors.js';
+import type {Host} from '../host/host.js';
+import {recover} from '../plan/plan.js';
+import {readRecord} from '../plan/record.js';
+import {identityPaths} from './changes.js';
+import type {Reporter} from './reporter.js';
+import {type JoinSettings, readSettings} from './settings.js';
+
+export interface Ownership {
+  readonly settings: JoinSettings;
+  readonly identity: Identity;
+  /** Files that are ours or that we have changed. */
+  readonly files: readonly string[];
+  /** When this host was joined, ISO 8601. */
+  readonly since: string;
+}
+
+/** undefined: this host is not joined. */
+export async function readOwnership(
+  host: Host,
+  dataDir: string,
+  report: Reporter,
+): Promise<Ownership | undefined> {
+  await clearUp(host, dataDir, report);
+  const record = await readRecord(host, dataDir);
+  if (record === undefined) return undefined;
+  const settings = readSettings(record.settings);
+  if (settings === undefined) {
+    throw new Failure('HOST_UNSUITABLE', `the ownership record in ${dataDir} says nothing about a join`, {
+      hint: 'it was written by another version, or by hand; nothing was changed',
+    });
+  }
+  const identity = await readIdentity(host, dataDir, settings);
+  return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
+}
+
+async function clearUp(host: Host, dataDir: string, report: Reporter): Promise<void> {
+  const {outcome, operation, at, notes, noted} = await recover(host, dataDir);
+  if (outcome === 'nothing') return;
+  report.warn(`an interrupted run (${operation ?? 'unknown'}, ${at ?? 'unknown'}) was ${outcome}`);
+  for (const note of notes) report.warn(note);
+  for (const {registering} of noted) {
+    if (outcome === 'undone' && typeof registering === 'string') {
+      report.warn(
+        `it may have left a node record; remove it with \`tctl rm node/${registering}\`, or join with --yes`,
+      );
+    }
+  }
+}
+
+async function readIdentity(host: Host, dataDir: string, settings: JoinSettings): Promise<Identity> {
+  const [, key, certificate, authorities] = identityPaths(dataDir);
+  const [keyText, certificateText, authoritiesText] = await Promise.all(
+    [key, certificate, authorities].map((path) => readText(host, path)),
+  );
+  if (!keyText || !certificateText || !authoritiesText) {
+    throw new Failure('HOST_UNSUITABLE', `the identity of this node is missing from ${dataDir}/identity`, {
+      hint: 'restore it from a backup, or remove the node from the cluster and join again with a token',
+    });
+  }
+  return {
+    cluster: settings.cluster,
+    nodeId: settings.nodeId,
+    key: new Secret(keyText),
+    certificate: certificateText,
+    authorities:
+      authoritiesText.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----\n?/g) ?? [],
+  };
+}
+
+async function readText(host: Host, path: string): Promise<string | undefined> {
+  const entry = await host.look(path);
+  return entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : undefined;
+}

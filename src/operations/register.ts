@@ -1,0 +1,85 @@
+// The node record: unique before it is written, written last.
+
+import type {Node, Session} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
+import {addressKind, parseAddress} from '../ssh/address.js';
+
+/** Asks before something in the cluster is removed. */
+export type Confirm = (question: string) => Promise<boolean>;
+
+/**
+ * Nodes that would make `tsh ssh NAME` ambiguous. A record with our name and our address is what an earlier join of
+ * this host left behind: it may be replaced, when told. Any other is somebody else's, and nothing is done.
+ *
+ * Returns the ids to remove once our own record is written.
+ */
+export async function checkUnique(
+  session: Session,
+  node: Node,
+  replace: boolean,
+  confirm: Confirm,
+): Promise<string[]> {
+  const others = (await session.nodesLike(node.hostname, node.address)).filter(
+    (other) => other.id !== node.id,
+  );
+  const foreign = others.find((other) => !isPredecessor(other, node));
+  if (foreign !== undefined) {
+    const shared = foreign.hostname === node.hostname ? `name ${node.hostname}` : `address ${node.address}`;
+    throw new Failure('NODE_EXISTS', `another node has the ${shared} already`, {
+      detail: describeNode(foreign),
+      hint: 'choose another --hostname or --address, or remove that record with `tctl rm node/ID` if its host is gone',
+    });
+  }
+  const [first] = others;
+  if (first === undefined || replace) return others.map((other) => other.id);
+  if (await confirm(`Replace the record that an earlier join of this host left (${first.id})?`)) {
+    return others.map((other) => other.id);
+  }
+  throw new Failure(
+    'NODE_EXISTS',
+    `the cluster has a record of this host already: ${node.hostname}, ${node.address}`,
+    {
+      detail: describeNode(first),
+      hint: 'it is replaced with --yes; a second record would make the name ambiguous',
+    },
+  );
+}
+
+function isPredecessor(other: Node, node: Node): boolean {
+  return other.hostname === node.hostname && other.address === node.address && other.subKind === 'openssh';
+}
+
+function describeNode(node: Node): string {
+  return `node ${node.id}: ${node.hostname}, ${node.address}${node.subKind === 'openssh' ? '' : ' (with an agent)'}`;
+}
+
+export interface Registration {
+  /** The cluster's record of this node; undefined when there is none. */
+  readonly found: Node | undefined;
+  /** True when it says what it should. */
+  readonly right: boolean;
+}
+
+/** What the cluster has on record for this node. Reads lag behind writes, so absence is looked at twice. */
+export async function registration(session: Session, node: Node): Promise<Registration> {
+  for (const pause of [0, 1200]) {
+    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    const found = (await session.nodesLike(node.hostname, node.address)).find(
+      (other) => other.id === node.id,
+    );
+    if (found !== undefined) return {found, right: sameRecord(found, node)};
+  }
+  return {found: undefined, right: false};
+}
+
+function sameRecord(found: Node, wanted: Node): boolean {
+  const labels = (node: Node) => JSON.stringify(Object.entries(node.labels).sort());
+  return found.hostname === wanted.hostname && sameAddress(found, wanted) && labels(found) === labels(wanted);
+}
+
+/** Auth replaces a loopback address by the one it sees the caller at. */
+function sameAddress(found: Node, wanted: Node): boolean {
+  if (found.address === wanted.address) return true;
+  const {host, port} = parseAddress(wanted.address, 22);
+  return addressKind(host) === 'loopback' && found.address.endsWith(`:${port}`);
+}

@@ -1,0 +1,203 @@
+// The dress rehearsal: the configuration as it will be, served once by a throw-away sshd to a real client, before
+// anything on the host changes and before a token is spent. Its authorities are ephemeral and of the cluster's kind.
+//
+// Every certificate of a host carries the same names. So each key type is shown to work once, each name is shown to work
+// once, and the product of both is not run.
+
+import {randomBytes} from 'node:crypto';
+import {join} from 'node:path/posix';
+import type {SignatureSuite} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
+import type {HostFacts, HostKey} from '../host/facts.js';
+import type {Host} from '../host/host.js';
+import {effectiveConfig, sshdCommand} from '../host/sshd.js';
+import {signCertificate} from '../ssh/certificate.js';
+import {formatPublicKey, generateKey, opensshPrivateKey, publicBlob} from '../ssh/key.js';
+import {differences} from './effect.js';
+import {acceptsHost, acceptsLogin, type Client, reasonOf} from './handshake.js';
+import {type Layout, layoutIn} from './layout.js';
+
+export type AuthorityKind = Parameters<typeof generateKey>[0];
+
+export interface Script {
+  readonly facts: HostFacts;
+  /** The keys that will get certificates. */
+  readonly keys: readonly HostKey[];
+  /** Every name that somebody may dial. */
+  readonly names: readonly string[];
+  /** Logins to try with a certificate; none is tried unless asked for. */
+  readonly logins: readonly string[];
+  readonly authority: AuthorityKind;
+  /** Paths that an earlier join of ours put into effect; they may give way. */
+  readonly previous: readonly string[];
+  /** The main configuration file as it would read with files in this layout. */
+  readonly configFor: (layout: Layout) => Uint8Array;
+}
+
+export interface Rehearsed {
+  readonly types: readonly string[];
+  readonly names: readonly string[];
+  readonly logins: readonly string[];
+}
+
+/** The kind of key that a cluster of this suite signs with; an older authority of another kind works just as well. */
+export function authorityKind(suite: SignatureSuite): AuthorityKind {
+  return suite === 'legacy' ? 'rsa2048' : suite === 'balanced-v1' ? 'ed25519' : 'p256';
+}
+
+/** The kind of a real authority, for a host that has one already. */
+export function kindOfKey(line: string): AuthorityKind {
+  return line.startsWith('ssh-rsa') ? 'rsa2048' : line.startsWith('ssh-ed25519') ? 'ed25519' : 'p256';
+}
+
+const VALID_SECONDS = 600n;
+
+/** Throws REHEARSAL_FAILED with sshd's own reason; leaves nothing behind. */
+export async function rehearse(host: Host, script: Script): Promise<Rehearsed> {
+  const stage = join(
+    script.facts.probe.uid === 0 ? '/run' : '/tmp',
+    `agentless-${randomBytes(6).toString('hex')}`,
+  );
+  await host.makeDirectory(stage, {mode: 0o700});
+  const written: string[] = [];
+  const put = async (name: string, text: string | Uint8Array, mode = 0o600) => {
+    const path = name.startsWith('/') ? name : join(stage, name);
+    written.push(path);
+    await host.write(path, typeof text === 'string' ? Buffer.from(text, 'latin1') : text, {mode});
+    return path;
+  };
+  try {
+    const layout = layoutIn(
+      stage,
+      script.keys.map((key) => key.file),
+    );
+    const config = await put('sshd_config', script.configFor(layout));
+    const authority = generateKey(script.authority);
+    await Promise.all([
+      ...script.keys.map((key) =>
+        put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority)),
+      ),
+      put(layout.userAuthorities, `${formatPublicKey(publicBlob(authority))}\n`),
+    ]);
+    const knownHosts = await put(
+      'known_hosts',
+      `@cert-authority * ${formatPublicKey(publicBlob(authority))}\n`,
+    );
+    await checkEffect(host, script, config, layout);
+    const client: Client = {
+      knownHosts,
+      version: script.facts.version,
+      server: sshdCommand(script.facts.daemon, '-i', config),
+      log: join(stage, 'log'),
+    };
+    await tryNames(host, client, script);
+    await tryLogins(host, client, script, {put, authority, layout});
+  } finally {
+    for (const path of written) await host.remove(path);
+    await host.remove(stage);
+  }
+  return {types: script.keys.map((key) => shortType(key.type)), names: script.names, logins: script.logins};
+}
+
+/** sshd's view of the staged tree may differ from today's in our two keywords only. */
+async function checkEffect(host: Host, script: Script, config: string, layout: Layout): Promise<void> {
+  const staged = await effectiveConfig(host, script.facts.daemon, config);
+  const unexpected = differences(script.facts.effective, staged, layout, script.previous);
+  if (unexpected.length === 0) return;
+  throw new Failure('REHEARSAL_FAILED', 'sshd would not read the new lines as they are meant', {
+    detail: unexpected.join('\n'),
+    hint: "seen in a rehearsal, nothing was changed; an option on sshd's command line or an earlier line wins over ours",
+  });
+}
+
+async function tryNames(host: Host, client: Client, script: Script): Promise<void> {
+  const {keys, names} = script;
+  const rounds = Array.from({length: Math.max(keys.length, names.length)}, (_, index) => ({
+    key: pick(keys, index),
+    name: pick(names, index),
+  }));
+  await inPairs(rounds, async ({key, name}) => {
+    const {ok, client: words, log} = await acceptsHost(host, client, name, key.type);
+    if (ok) return;
+    throw new Failure(
+      'REHEARSAL_FAILED',
+      `no client could verify this host as ${name} by its ${shortType(key.type)} key`,
+      {
+        detail: [reasonOf(log), words].filter(Boolean).join('\n'),
+        hint: 'seen in a rehearsal, nothing was changed',
+      },
+    );
+  });
+}
+
+interface Props {
+  readonly put: (name: string, text: string, mode?: number) => Promise<string>;
+  readonly authority: ReturnType<typeof generateKey>;
+  readonly layout: Layout;
+}
+
+/** A certificate login through the ephemeral authority, which the command line puts before every file. */
+async function tryLogins(
+  host: Host,
+  client: Client,
+  script: Script,
+  {put, authority, layout}: Props,
+): Promise<void> {
+  if (script.logins.length === 0) return;
+  const key = generateKey('ed25519' === script.authority ? 'ed25519' : 'p256');
+  const identity = await put('login', await opensshPrivateKey(key));
+  const server = [...client.server, '-o', `TrustedUserCAKeys=${layout.userAuthorities}`];
+  for (const [index, user] of script.logins.entries()) {
+    await put('login-cert.pub', `${userCertificate(publicBlob(key), user, authority)}\n`);
+    const {
+      ok,
+      client: words,
+      log,
+    } = await acceptsLogin(host, {...client, server}, pick(script.names, index), {user, identity});
+    if (ok) continue;
+    throw new Failure('REHEARSAL_FAILED', `${user} would be refused`, {
+      detail: [`sshd says: ${reasonOf(log) ?? words}`].join('\n'),
+      hint: 'seen in a rehearsal with a throw-away certificate, nothing was changed',
+    });
+  }
+}
+
+function hostCertificate(key: HostKey, script: Script, authority: Props['authority']): string {
+  return `${signCertificate({type: 'host', key: key.blob, principals: script.names, ...validity()}, authority)}\n`;
+}
+
+function userCertificate(key: Uint8Array, user: string, authority: Props['authority']): string {
+  const principals = [user, '-teleport-internal-join'];
+  const extensions = {'permit-pty': ''};
+  return signCertificate(
+    {type: 'user', key, keyId: 'rehearsal', principals, extensions, ...validity()},
+    authority,
+  );
+}
+
+function validity() {
+  const now = BigInt(Math.floor(Date.now() / 1000));
+  return {validAfter: now - 60n, validBefore: now + VALID_SECONDS};
+}
+
+/** Two at a time: each costs a client and a server process. */
+async function inPairs<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const worker = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all([worker(), worker(), worker()]);
+}
+
+function pick<T>(items: readonly T[], index: number): T {
+  const item = items[index % items.length];
+  if (item === undefined) throw new Error('nothing to pick from');
+  return item;
+}
+
+/** "ed25519", "ecdsa" or "rsa": what people call a key. */
+export function shortType(type: string): string {
+  return type
+    .replace(/^(ssh|ecdsa-sha2)-/, (prefix) => (prefix === 'ecdsa-sha2-' ? 'ecdsa-' : ''))
+    .replace(/-nistp256$/, '');
+}

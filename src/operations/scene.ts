@@ -1,0 +1,156 @@
+// Everything that is known before the cluster signs anything: which keys get certificates, under which names, and how
+// sshd is told. Worked out once, used by the rehearsal, the plan and the proof.
+
+import {dirname, join} from 'node:path/posix';
+import {Failure} from '../errors.js';
+import type {HostFacts, HostKey} from '../host/facts.js';
+import type {Host} from '../host/host.js';
+import {parseAddress} from '../ssh/address.js';
+import {parseCertificate} from '../ssh/certificate.js';
+import {formatPublicKey} from '../ssh/key.js';
+import {dialledNames} from '../ssh/principals.js';
+import {
+  allOf,
+  firstGlobal,
+  type Placement,
+  place,
+  settings,
+  staged,
+  type Tree,
+  withoutOurs,
+} from '../ssh/sshd-config/index.js';
+import {directives, installedDirectory, type Layout, layoutIn, OWNER_LINE} from './layout.js';
+import type {Reporter} from './reporter.js';
+import type {Draft} from './settings.js';
+
+export interface Scene {
+  readonly facts: HostFacts;
+  readonly keys: readonly HostKey[];
+  readonly names: readonly string[];
+  readonly additionalPrincipals: readonly string[];
+  readonly layout: Layout;
+  readonly placement: Placement;
+  /** File that TrustedUserCAKeys named before us. */
+  readonly existingAuthorities: string | undefined;
+  /** Text of the main file as it would read with the files of another layout. */
+  readonly configFor: (layout: Layout) => Uint8Array;
+  /** Certificates of an earlier join of ours that are in effect; they may give way. */
+  readonly previous: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** What a node is to be called, and where. */
+export type Wanted = Draft & {readonly nodeId: string; readonly cluster: string};
+
+export interface Certified {
+  /** File of a certificate that somebody else configured… */
+  readonly file: string;
+  /** …and its content. */
+  readonly text: string;
+}
+
+/** Reads what others have configured, sets the scene and passes on its warnings. */
+export async function prepareScene(
+  host: Host,
+  facts: HostFacts,
+  wanted: Wanted,
+  report: Reporter,
+): Promise<Scene> {
+  const foreign = await Promise.all(
+    foreignCertificateFiles(facts).map(async (file) => {
+      const entry = await host.look(file).catch(() => undefined);
+      return {file, text: entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : ''};
+    }),
+  );
+  const scene = setScene(facts, wanted, foreign);
+  for (const warning of [...facts.warnings, ...scene.warnings]) report.warn(warning);
+  return scene;
+}
+
+/** `foreign`: certificates that others have configured; their keys are left alone. */
+export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Certified[]): Scene {
+  const taken = new Map(
+    foreign.flatMap(({file, text}) => certifiedKey(text).map((key) => [key, file] as const)),
+  );
+  const keys = facts.hostKeys.filter((key) => !taken.has(formatPublicKey(key.blob)));
+  if (keys.length === 0) {
+    throw new Failure('HOST_UNSUITABLE', 'every host key has a certificate of another authority already', {
+      detail: foreign.map(({file}) => `HostCertificate ${file}`).join('\n'),
+      hint: 'sshd serves one certificate for each key; remove one of those lines, or add a host key',
+    });
+  }
+  const address = wanted.address === undefined ? undefined : parseAddress(wanted.address, facts.port).host;
+  const names = dialledNames({...wanted, address, extras: wanted.additionalPrincipals});
+  const site = withoutOurs(facts.tree);
+  const layout = layoutIn(
+    installedDirectory(facts.config),
+    keys.map((key) => key.file),
+  );
+  const placed = (where: Layout): Placement =>
+    place(facts.tree, facts.dialect, {
+      directives: directives(where, facts.dialect),
+      dropIn: '00-agentless.conf',
+      fragment: join(layout.directory, 'sshd.conf'),
+      header: [OWNER_LINE],
+    });
+  return {
+    facts,
+    keys,
+    names: names.names,
+    // Auth replaces 0.0.0.0 by the address it sees us from.
+    additionalPrincipals: address === undefined ? [...names.additional, '0.0.0.0'] : names.additional,
+    layout,
+    placement: placed(layout),
+    existingAuthorities: existingAuthorities(site, facts),
+    configFor: (where) => staged(facts.tree, placed(where), facts.dialect),
+    previous: facts.effective
+      .all('hostcertificate')
+      .filter((path) => path.startsWith(`${layout.directory}/`)),
+    warnings: [
+      ...names.warnings,
+      ...facts.hostKeys
+        .filter((key) => taken.has(formatPublicKey(key.blob)))
+        .map(
+          (key) =>
+            `${key.file} keeps the certificate in ${taken.get(formatPublicKey(key.blob))}; it gets none of ours`,
+        ),
+    ],
+  };
+}
+
+/** Files named by HostCertificate lines that are not ours. */
+function foreignCertificateFiles(facts: HostFacts): string[] {
+  const files = allOf(settings(withoutOurs(facts.tree), facts.dialect), 'hostcertificate').map(
+    (one) => one.args[0] ?? '',
+  );
+  return files.filter((file) => file !== '' && file.toLowerCase() !== 'none');
+}
+
+/** The site's own TrustedUserCAKeys: sshd's command line first, then the first line of the files. */
+function existingAuthorities(tree: Tree, facts: HostFacts): string | undefined {
+  const option = facts.daemon.options
+    .map((word) => /^TrustedUserCAKeys[= ]+(.+)$/i.exec(word)?.[1])
+    .find(Boolean);
+  if (option !== undefined) {
+    throw new Failure(
+      'HOST_UNSUITABLE',
+      'sshd was started with TrustedUserCAKeys on its command line, which wins over any file',
+      {
+        detail: [facts.daemon.program, ...facts.daemon.options].join(' '),
+        hint: 'move that setting into sshd_config and restart sshd, then join',
+      },
+    );
+  }
+  const file = firstGlobal(settings(tree, facts.dialect), 'trustedusercakeys')?.args[0];
+  if (file === undefined || file.toLowerCase() === 'none') return undefined;
+  return file.startsWith('/') ? file : join(dirname(facts.config), file);
+}
+
+function certifiedKey(text: string): string[] {
+  try {
+    return [formatPublicKey(parseCertificate(text.trim()).key)];
+  } catch {
+    // sshd does not serve it either.
+    return [];
+  }
+}

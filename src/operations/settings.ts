@@ -1,0 +1,104 @@
+// What a join is about: which node, under which names, at which address. Flags win over what an earlier join of this
+// host has stored, so that a second run needs none of them.
+
+import {Failure, type Secret} from '../errors.js';
+import type {HostFacts} from '../host/facts.js';
+import {addressKind, formatAddress, parseAddress} from '../ssh/address.js';
+import {checkNodeName} from '../ssh/principals.js';
+
+/** What the user asked for. Absent means: as before, or the default. */
+export interface JoinWish {
+  readonly proxy?: string;
+  readonly token?: Secret;
+  readonly hostname?: string;
+  readonly address?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly additionalPrincipals?: readonly string[];
+  readonly config: string;
+  readonly dataDir: string;
+  readonly register: boolean;
+  /** False: sshd is neither checked nor reloaded by us. */
+  readonly reload: boolean;
+  readonly reloadCommand?: string;
+  readonly checkCommand?: string;
+  readonly proveLogins: readonly string[];
+  readonly dryRun: boolean;
+  /** Replace a record that an earlier join of this very host left behind. */
+  readonly replace: boolean;
+  readonly nodeId?: string;
+}
+
+/** Kept in the ownership record; plain data. */
+export interface JoinSettings {
+  readonly cluster: string;
+  readonly proxy: string;
+  readonly nodeId: string;
+  readonly hostname: string;
+  /** host:port, IPv6 in brackets. */
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly additionalPrincipals: readonly string[];
+  readonly config: string;
+  readonly registered: boolean;
+}
+
+/** Settings before the cluster has been asked; an unspecified address is filled in from what the cluster sees. */
+export interface Draft {
+  readonly hostname: string;
+  readonly address: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly additionalPrincipals: readonly string[];
+}
+
+export function draft(wish: JoinWish, stored: JoinSettings | undefined, facts: HostFacts): Draft {
+  return {
+    hostname: hostnameOf(wish, stored, facts),
+    address: addressOf(wish, stored, facts),
+    labels: wish.labels ?? stored?.labels ?? {},
+    additionalPrincipals: wish.additionalPrincipals ?? stored?.additionalPrincipals ?? [],
+  };
+}
+
+function hostnameOf(wish: JoinWish, stored: JoinSettings | undefined, facts: HostFacts): string {
+  const name = wish.hostname ?? stored?.hostname ?? facts.probe.hostname;
+  const problem = checkNodeName(name);
+  if (problem === undefined) return name;
+  throw new Failure(wish.hostname === undefined ? 'HOST_UNSUITABLE' : 'USAGE', problem, {
+    hint: `choose a name with --hostname, for example --hostname ${suggestion(name)}`,
+  });
+}
+
+function suggestion(name: string): string {
+  return name.replace(/[^a-zA-Z0-9.-]+/g, '-').replace(/^[^a-zA-Z0-9]+/, '') || 'web1';
+}
+
+function addressOf(wish: JoinWish, stored: JoinSettings | undefined, facts: HostFacts): string | undefined {
+  if (wish.address !== undefined) return formatAddress(parseAddress(wish.address, facts.port));
+  return stored?.address;
+}
+
+/** What to say about an address that nobody else can dial. */
+export function addressWarning(address: string): string | undefined {
+  const {host} = parseAddress(address, 22);
+  switch (addressKind(host)) {
+    case 'loopback':
+    case 'unspecified':
+      return `${address} is a loopback address: the cluster replaces it by the address it sees, and only a proxy on this machine could dial it`;
+    case 'link-local':
+      return `${address} is a link-local address: a proxy elsewhere cannot dial it`;
+    case 'container':
+      return `${address} looks like a container's own address: a proxy elsewhere cannot dial it`;
+    default:
+      return undefined;
+  }
+}
+
+/** Reads back what `JoinSettings` became in the record; undefined when it is not that. */
+export function readSettings(data: unknown): JoinSettings | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  const value = data as Partial<Record<keyof JoinSettings, unknown>>;
+  const texts = ['cluster', 'proxy', 'nodeId', 'hostname', 'address', 'config'] as const;
+  if (!texts.every((key) => typeof value[key] === 'string')) return undefined;
+  if (!Array.isArray(value.additionalPrincipals) || typeof value.labels !== 'object') return undefined;
+  return data as JoinSettings;
+}
