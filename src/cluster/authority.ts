@@ -1,0 +1,35 @@
+// A certificate authority of the cluster, as the trust service tells it.
+
+import {Failure} from '../errors.js';
+import {formatPublicKey, parsePublicKey} from '../ssh/key.js';
+import {SshFormatError} from '../ssh/wire.js';
+import type {Authority} from './cluster.js';
+import type {CAKeySet, CertAuthorityV2} from './gen/types_pb.js';
+
+/** CLUSTER_REPLY_INVALID when it is another authority than was asked for, or has no key that can be read. */
+export function readAuthority(answer: CertAuthorityV2, type: 'host' | 'openssh', cluster: string): Authority {
+  const {spec} = answer;
+  if (spec?.type !== type || spec.clusterName !== cluster) {
+    const received = `${spec?.type ?? 'no'} authority of ${JSON.stringify(spec?.clusterName)}`;
+    throw invalid(`asked for the ${type} authority of ${cluster}, it answered with the ${received}`);
+  }
+  const authority = {active: keys(spec.activeKeys), additional: keys(spec.additionalTrustedKeys)};
+  if (authority.active.length === 0) throw invalid(`its ${type} authority has no active key`);
+  return authority;
+}
+
+function keys(set: CAKeySet | undefined): readonly string[] {
+  try {
+    return (set?.ssh ?? []).map(({publicKey}) =>
+      formatPublicKey(parsePublicKey(Buffer.from(publicKey).toString()).blob),
+    );
+  } catch (error) {
+    if (error instanceof SshFormatError)
+      throw invalid(`a key of an authority cannot be read: ${error.message}`);
+    throw error;
+  }
+}
+
+function invalid(problem: string): Failure {
+  return new Failure('CLUSTER_REPLY_INVALID', `the answer of the cluster is not right: ${problem}`);
+}
