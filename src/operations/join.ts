@@ -41,6 +41,9 @@ export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
     });
   }
   const cluster = tools.connect(proxy);
+  tools.report.heading(
+    `Joining ${wish.hostname ?? owned?.settings.hostname ?? tools.host.name} through ${proxy}`,
+  );
   try {
     return await (owned ? joinAgain(tools, wish, cluster, owned) : joinFirst(tools, wish, cluster));
   } finally {

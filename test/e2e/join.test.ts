@@ -91,8 +91,8 @@ describe('join openssh, end to end', () => {
   it('shows in a dry run what it would do, spends no token and changes nothing', async () => {
     const {status, stdout, stderr} = await stage.join(['--dry-run']);
     expect(status, stderr).to.equal(0);
-    expect(stdout).to.match(/^\+HostCertificate .*ssh_host_ed25519_key-cert\.pub$/m);
-    expect(stdout).to.match(/^\+TrustedUserCAKeys /m);
+    expect(stdout).to.match(/^\+ HostCertificate .*ssh_host_ed25519_key-cert\.pub$/m);
+    expect(stdout).to.match(/^\+ TrustedUserCAKeys /m);
     expect(stdout).to.contain('No token was spent.');
     expect(stderr).to.match(/rehearse +ed25519 ecdsa rsa accepted as web1/);
     expect(await stage.host()).to.deep.equal(before);
