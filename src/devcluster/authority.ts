@@ -50,7 +50,7 @@ export function newTlsKey(key: KeyObject, name: Name): TlsKey {
 }
 
 /** Active keys first, then additional ones: the order of every list the cluster hands out. */
-export function trustedKeySets(authority: Authority): readonly KeySet[] {
+function trustedKeySets(authority: Authority): readonly KeySet[] {
   return [authority.active, ...authority.additional];
 }
 

@@ -12,7 +12,7 @@ interface Peer {
   readonly endpoint: string;
 }
 
-export type Anonymous = Peer & {readonly kind: 'anonymous'};
+type Anonymous = Peer & {readonly kind: 'anonymous'};
 
 export interface HostCaller extends Peer {
   readonly kind: 'host';

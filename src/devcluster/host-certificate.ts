@@ -45,7 +45,7 @@ export function issueHostCertificates(authority: Authority, request: HostRequest
 }
 
 /** Seven names of the cluster's own, then those asked for; duplicates and empty ones dropped. */
-export function hostPrincipals(cluster: string, request: HostRequest): readonly string[] {
+function hostPrincipals(cluster: string, request: HostRequest): readonly string[] {
   const {hostId, nodeName, additionalPrincipals, remoteAddress} = request;
   const asked = additionalPrincipals.map((name) => (name === '0.0.0.0' ? remoteAddress : name));
   const named = nodeName === '' ? [] : [`${nodeName}.${cluster}`, nodeName];

@@ -101,6 +101,6 @@ function rotation(lastRotated?: Timestamp) {
 }
 
 /** Go's %q for the characters that occur. */
-export function quote(text: string): string {
+function quote(text: string): string {
   return JSON.stringify(text);
 }

@@ -12,7 +12,7 @@ export interface HttpReply {
   readonly body: string;
 }
 
-export interface HttpCall {
+interface HttpCall {
   readonly method: string;
   /** Path without query. */
   readonly path: string;

@@ -9,7 +9,7 @@ interface Version {
 
 const SEMVER = /^v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/;
 
-export function parseVersion(text: string): Version | undefined {
+function parseVersion(text: string): Version | undefined {
   const [, major, minor, patch, preRelease = ''] = SEMVER.exec(text) ?? [];
   if (major === undefined || minor === undefined || patch === undefined) return undefined;
   return {major: Number(major), minor: Number(minor), patch: Number(patch), preRelease};
