@@ -1,7 +1,7 @@
 // The ways in which a cluster refuses a join, told apart by status and text: the endpoint has no error codes. The texts
 // are those of 18.0.0, kept in test/golden.
 
-import {Failure, type Secret} from '../errors.js';
+import {Failure} from '../errors.js';
 import {oneLine} from './one-line.js';
 import type {Refused} from './web-status.js';
 
@@ -46,9 +46,9 @@ const REFUSALS: readonly {
   },
 ];
 
-/** Token, role and everything else that repeating cannot help. The token is not in it, whatever the cluster says. */
-export function joinRefusal({status, message}: Refused, token: Secret): Failure {
-  const said = oneLine(message.replaceAll(token.reveal(), '[secret]'));
+/** Token, role and everything else that repeating cannot help. */
+export function joinRefusal({status, message}: Refused): Failure {
+  const said = oneLine(message);
   const detail = said === '' ? {} : {detail: `the cluster says: ${said}`};
   for (const refusal of REFUSALS) {
     const match = refusal.text.exec(message);

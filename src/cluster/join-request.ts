@@ -8,7 +8,7 @@ import {type Deadline, retry} from './deadline.js';
 import {checkSshCertificate, checkTlsIdentity, type Issued, ROLE} from './identity.js';
 import {joinRefusal} from './join-refusal.js';
 import {checkPins} from './pin.js';
-import type {WebConnection} from './web-connection.js';
+import type {WebAnswer, WebConnection} from './web-connection.js';
 import {Refused, readAnswer} from './web-status.js';
 
 export interface Joining {
@@ -30,9 +30,9 @@ export async function join({web, info, pins, deadline}: Joining, request: JoinRe
     const path = '/webapi/host/credentials';
     const answer = await web.request({method: 'POST', path, body, repeatable: false}, deadline);
     try {
-      return readIssued(readAnswer(answer, info.proxy));
+      return readIssued(readAnswer(withoutToken(answer, request.token), info.proxy));
     } catch (error) {
-      throw error instanceof Refused ? joinRefusal(error, request.token) : error;
+      throw error instanceof Refused ? joinRefusal(error) : error;
     }
   });
   const expected = {...request, cluster: info.name};
@@ -78,6 +78,15 @@ function requestBody(request: JoinRequest, key: KeyObject): object {
     public_tls_key: Buffer.from(publicPem(key)).toString('base64'),
     public_ssh_key: Buffer.from(`${request.hostKey.trim()}\n`).toString('base64'),
   };
+}
+
+/** Words of a refusal end up in errors, and a server may repeat what it was sent. */
+function withoutToken(answer: WebAnswer, token: Secret): WebAnswer {
+  if (answer.status === 200) return answer;
+  const plain = token.reveal();
+  const inJson = JSON.stringify(plain).slice(1, -1);
+  const hide = (text: string) => text.replaceAll(inJson, '[secret]').replaceAll(plain, '[secret]');
+  return {...answer, body: hide(answer.body), location: answer.location && hide(answer.location)};
 }
 
 /** Texts of an answer; everything else about them is checked later. */
