@@ -2,7 +2,8 @@
 
 import {dirname} from 'node:path/posix';
 import {Failure} from '../errors.js';
-import {formatPublicKey, type PublicKey, parsePublicKey} from '../ssh/key.js';
+import {certificateAlgorithms, plainAlgorithms} from '../ssh/algorithms.js';
+import {formatPublicKey, type KeyType, type PublicKey, parsePublicKey} from '../ssh/key.js';
 import {type Dialect, dialectOf, type EffectiveConfig, type Tree} from '../ssh/sshd-config/index.js';
 import {type Daemon, findDaemon} from './daemon.js';
 import type {Host} from './host.js';
@@ -13,6 +14,10 @@ import {readTree} from './sshd-tree.js';
 export interface HostKey extends PublicKey {
   /** The private key's file as sshd names it. */
   readonly file: string;
+  /** Algorithms by which sshd, as configured, lets this key prove itself plain… */
+  readonly plainBy: readonly string[];
+  /** …and by a certificate; empty: a certificate would never be served. */
+  readonly certificateBy: readonly string[];
 }
 
 export interface HostFacts {
@@ -51,10 +56,7 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
     knowsInclude(host, daemon),
   ]);
   const dialect = {...dialectOf(version), include};
-  const [tree, keys] = await Promise.all([
-    readTree(host, config, dialect),
-    readHostKeys(host, effective.all('hostkey')),
-  ]);
+  const [tree, keys] = await Promise.all([readTree(host, config, dialect), readHostKeys(host, effective)]);
   if (keys.usable.length === 0) {
     throw new Failure('HOST_UNSUITABLE', 'sshd has no host key that a cluster could certify', {
       ...(keys.warnings.length > 0 && {detail: keys.warnings.join('\n')}),
@@ -112,10 +114,12 @@ async function checkWritable(host: Host, uid: number, paths: readonly string[]):
 }
 
 /** The public halves of what sshd serves, read from .pub files or asked of ssh-keygen. */
-async function readHostKeys(host: Host, files: readonly string[]) {
+async function readHostKeys(host: Host, effective: EffectiveConfig) {
+  const files = effective.all('hostkey');
+  const allowed = effective.one('hostkeyalgorithms')?.split(',');
   const usable: HostKey[] = [];
   const warnings: string[] = [];
-  for (const found of await Promise.all(files.map((file) => readHostKey(host, file)))) {
+  for (const found of await Promise.all(files.map((file) => readHostKey(host, file, allowed)))) {
     if ('warning' in found) warnings.push(found.warning);
     else if (!usable.some((key) => formatPublicKey(key.blob) === formatPublicKey(found.blob)))
       usable.push(found);
@@ -123,7 +127,11 @@ async function readHostKeys(host: Host, files: readonly string[]) {
   return {usable, warnings: warnings.filter((warning) => warning !== '')};
 }
 
-async function readHostKey(host: Host, file: string): Promise<HostKey | {warning: string}> {
+async function readHostKey(
+  host: Host,
+  file: string,
+  allowed: readonly string[] | undefined,
+): Promise<HostKey | {warning: string}> {
   const secret = await host.look(file).catch(() => undefined);
   // A default key that was never made is not worth a word; sshd skips it as well.
   if (secret === undefined)
@@ -135,13 +143,24 @@ async function readHostKey(host: Host, file: string): Promise<HostKey | {warning
   }
   const line = (await publicHalf(host, file)).trim();
   try {
-    return {...parsePublicKey(line), file};
+    const key = parsePublicKey(line);
+    return {...key, file, ...provenBy(key.type, allowed)};
   } catch {
     const type = line.split(' ')[0] ?? '';
     return {
       warning: `host key ${file} (${type || 'unreadable'}) is of no kind that a cluster certifies; left as it is`,
     };
   }
+}
+
+/** HostKeyAlgorithms may leave out plain keys or certificates of a type. SHA-1 is used where there is nothing else. */
+function provenBy(type: KeyType, allowed: readonly string[] | undefined) {
+  const modern = (names: readonly string[]) => {
+    const known = names.filter((name) => allowed === undefined || allowed.includes(name));
+    const sha2 = known.filter((name) => !/^ssh-rsa(-cert|$)/.test(name));
+    return sha2.length > 0 ? sha2 : known;
+  };
+  return {plainBy: modern(plainAlgorithms(type)), certificateBy: modern(certificateAlgorithms(type))};
 }
 
 async function publicHalf(host: Host, file: string): Promise<string> {

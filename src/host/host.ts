@@ -1,6 +1,8 @@
 // The port to the machine being changed. Two implementations are planned: this machine, and a machine reached over
 // ssh. No caching and no retries inside; every write is durable when its promise resolves.
 
+import type {Duplex} from 'node:stream';
+
 export interface Ownership {
   /** Permission bits, 0o7777. */
   readonly mode: number;
@@ -54,6 +56,8 @@ export interface Host {
   append(path: string, text: string): Promise<void>;
   /** Runs a program without a shell. Never rejects for a non-zero status. Secrets go in by `input` only. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** A connection to a port as seen from this host. */
+  dial(address: string, port: number): Promise<Duplex>;
   /** Takes the lock or fails with HOST_LOCKED naming the holder's pid. A lock whose holder is gone is taken over. */
   lock(path: string): Promise<Lock>;
 }

@@ -1,5 +1,6 @@
 // This machine as a Host. Every change is made beside its place, flushed and renamed into it.
 
+import {once} from 'node:events';
 import {constants} from 'node:fs';
 import {
   chmod,
@@ -16,8 +17,10 @@ import {
   rmdir,
   stat,
 } from 'node:fs/promises';
+import {connect} from 'node:net';
 import {hostname} from 'node:os';
 import {dirname} from 'node:path';
+import type {Duplex} from 'node:stream';
 import {codeOf} from '../system-error.js';
 import {clone, cloneAttributes} from './clone.js';
 import type {Entry, Host, Lock, Ownership, RunOptions, RunResult} from './host.js';
@@ -213,6 +216,12 @@ export class LocalHost implements Host {
 
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult> {
     return runLocally(argv, options);
+  }
+
+  async dial(address: string, port: number): Promise<Duplex> {
+    const socket = connect({host: address, port});
+    await once(socket, 'connect');
+    return socket;
   }
 
   lock(path: string): Promise<Lock> {

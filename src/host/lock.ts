@@ -66,8 +66,8 @@ function locked(holder: Holder, path: string): Failure {
  */
 async function acquire(path: string, claim: string): Promise<void> {
   const mine = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
-  await writeFile(mine, claim, {flag: 'wx', mode: 0o600});
   try {
+    await writeFile(mine, claim, {flag: 'wx', mode: 0o600});
     while (!(await linked(mine, path))) {
       const found = await readFile(path, 'utf8').catch(() => undefined);
       if (found === undefined) continue;

@@ -2,14 +2,10 @@
 // port, no daemon, nothing shared with the running sshd.
 
 import type {Host, RunResult} from '../host/host.js';
-import type {Version} from '../host/sshd.js';
-import type {KeyType} from '../ssh/key.js';
 
 /** Where a client finds what it needs; all inside one private directory. */
 export interface Client {
   readonly knownHosts: string;
-  /** OpenSSH version of client and server, which come from one machine. */
-  readonly version: Version;
   /** Words of `sshd -i …`, without -E. */
   readonly server: readonly string[];
   /** Prefix for log files, one per connection. */
@@ -33,25 +29,16 @@ export interface HandshakeResult {
 /** Nobody's name: a rehearsal of the host key must not be able to log in anywhere. */
 const NOBODY = 'agentless-rehearsal';
 
-/** Host key algorithms that make the peer prove itself with a certificate over a key of this type. */
-export function certificateAlgorithms(type: KeyType, [major, minor]: Version): string {
-  if (type !== 'ssh-rsa') return `${type}-cert-v01@openssh.com`;
-  const sha2 = major > 7 || (major === 7 && minor >= 8);
-  return sha2
-    ? 'rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com'
-    : 'ssh-rsa-cert-v01@openssh.com';
-}
-
-/** True when a strict client that knows only the authority accepts this name with a certificate of this key type. */
+/** True when a strict client that knows only the authority accepts this name by one of these algorithms. */
 export async function acceptsHost(
   host: Host,
   client: Client,
   name: string,
-  type: KeyType,
+  algorithms: readonly string[],
 ): Promise<HandshakeResult> {
   const {result, log} = await connect(host, client, name, [
     '-oPreferredAuthentications=none',
-    `-oHostKeyAlgorithms=${certificateAlgorithms(type, client.version)}`,
+    `-oHostKeyAlgorithms=${algorithms.join(',')}`,
     '-l',
     NOBODY,
   ]);

@@ -21,6 +21,7 @@ import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
 import {draft, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
+import {judge} from './verdict.js';
 
 export interface Tools {
   readonly host: Host;
@@ -64,12 +65,14 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   const wanted = draft(wish, undefined, facts);
   const scene = await prepareScene(host, facts, {...wanted, nodeId, cluster: info.name}, report);
   const existing = await readExisting(host, scene.existingAuthorities);
+  const authority = authorityKind(info.suite);
+  judge(scene, {kind: authority}, report);
 
   // On a throw-away sshd with throw-away authorities: no token is spent on a host that could not serve a certificate.
   await interruptible(
     tools,
     'rehearse',
-    rehearse(host, {...scene, logins: wish.proveLogins, authority: authorityKind(info.suite)}),
+    rehearse(host, {...scene, logins: wish.proveLogins, authority}),
     describeRehearsal,
   );
   if (wish.dryRun)

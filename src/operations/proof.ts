@@ -1,12 +1,14 @@
 // The proof after a reload: the running sshd serves what was written, and still serves every plain key it served before.
-// Two probes of ssh-keyscan, repeated only while the daemon comes back: sshd counts connections that end early.
+// One connection for each key and certificate, repeated only while the daemon comes back.
 
 import {Failure} from '../errors.js';
-import type {HostFacts, HostKey} from '../host/facts.js';
+import type {HostFacts} from '../host/facts.js';
 import type {Host} from '../host/host.js';
+import {servedKey} from '../host/served-key.js';
 import {effectiveConfig} from '../host/sshd.js';
-import {formatPublicKey} from '../ssh/key.js';
+import {sameBytes} from '../ssh/wire.js';
 import {differences} from './effect.js';
+import {shortType} from './rehearsal.js';
 import type {Scene} from './scene.js';
 
 const PATIENCE = 10_000;
@@ -34,7 +36,8 @@ export async function prove(
   ]);
   const wrong = [...missing, ...differences(facts.effective, now, layout, previous)];
   if (wrong.length === 0) return {certificates: certificates.size, keys: facts.hostKeys.length};
-  const silent = missing.length >= new Set(facts.hostKeys.map(scanType)).size * 2;
+  const silent =
+    missing.length >= facts.hostKeys.filter((key) => key.plainBy.length > 0).length + certificates.size;
   throw new Failure(
     'CHANGE_FAILED',
     silent ? 'sshd did not come back after the reload' : 'sshd does not serve what was written',
@@ -68,46 +71,54 @@ async function missingFrom(
   facts: HostFacts,
   certificates: ReadonlyMap<string, string>,
 ): Promise<string[]> {
-  const served = await scan(host, facts, certificates.size > 0);
-  const missing: string[] = [];
-  for (const type of new Set(facts.hostKeys.map(scanType))) {
-    // ssh-keyscan sees one key of each kind, so of two ECDSA keys it is enough that one answers.
-    const keys = facts.hostKeys.filter((key) => scanType(key) === type);
-    const signed = keys.flatMap((key) => certificates.get(key.file) ?? []);
-    if (!keys.some((key) => served.has(formatPublicKey(key.blob))))
-      missing.push(`no plain ${type} key is served`);
-    if (signed.length > 0 && !signed.some((line) => served.has(line)))
-      missing.push(`no ${type} certificate of ours is served`);
-  }
-  return missing;
+  const found = await Promise.all(
+    facts.hostKeys.flatMap((key) => {
+      const name = `${shortType(key.type)} key ${key.file}`;
+      const line = certificates.get(key.file);
+      return [
+        ...(key.plainBy.length > 0
+          ? [
+              isServed(host, facts, key.plainBy, key.blob).then((ok) =>
+                ok ? [] : [`the plain ${name} is not served`],
+              ),
+            ]
+          : []),
+        ...(line !== undefined
+          ? [
+              isServed(host, facts, key.certificateBy, blobOf(line)).then((ok) =>
+                ok ? [] : [`the certificate of the ${name} is not served`],
+              ),
+            ]
+          : []),
+      ];
+    }),
+  );
+  return found.flat();
 }
 
-/** Everything the daemon serves, as "type base64". */
-async function scan(host: Host, facts: HostFacts, withCertificates: boolean): Promise<ReadonlySet<string>> {
+/** One connection: sshd counts those that end early, so there are no more than one for each key and certificate. */
+async function isServed(
+  host: Host,
+  facts: HostFacts,
+  algorithms: readonly string[],
+  blob: Uint8Array,
+): Promise<boolean> {
   const {address, port} = endpoint(facts);
-  const types = [...new Set(facts.hostKeys.map(scanType))].join(',');
-  const keyscan = (words: readonly string[]) =>
-    host.run(['ssh-keyscan', ...words, '-T', '5', '-t', types, '-p', port, address]);
-  const results = await Promise.all([keyscan([]), ...(withCertificates ? [keyscan(['-c'])] : [])]);
-  const served = new Set<string>();
-  for (const line of results.flatMap((result) => result.stdout.split('\n'))) {
-    const words = line.trim().split(/\s+/);
-    const at = words.findIndex((word) => /^(ssh|ecdsa-sha2)-/.test(word));
-    if (at >= 0 && !line.startsWith('#')) served.add(`${words[at]} ${words[at + 1]}`);
-  }
-  return served;
+  const stream = await host.dial(address, port).catch(() => undefined);
+  const served = stream && (await servedKey(stream, algorithms));
+  return served !== undefined && sameBytes(served, blob);
 }
 
-function scanType(key: HostKey): string {
-  return key.type === 'ssh-ed25519' ? 'ed25519' : key.type === 'ssh-rsa' ? 'rsa' : 'ecdsa';
+function blobOf(line: string): Uint8Array {
+  return Buffer.from(line.split(' ')[1] ?? '', 'base64');
 }
 
 /** Where to knock: an unspecified listening address is reached over loopback. */
-export function endpoint(facts: HostFacts): {address: string; port: string} {
+export function endpoint(facts: HostFacts): {address: string; port: number} {
   const listening = facts.daemon.listening[0] ?? `127.0.0.1:${facts.port}`;
   const at = listening.lastIndexOf(':');
   const host = listening.slice(0, at).replace(/^\[|\]$/g, '');
-  const port = listening.slice(at + 1);
+  const port = Number(listening.slice(at + 1));
   if (host === '0.0.0.0' || host === '*' || host === '') return {address: '127.0.0.1', port};
   if (/^[0:]+$/.test(host)) return {address: '::1', port};
   return {address: host, port};

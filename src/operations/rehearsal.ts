@@ -16,6 +16,7 @@ import {formatPublicKey, generateKey, opensshPrivateKey, publicBlob} from '../ss
 import {differences} from './effect.js';
 import {acceptsHost, acceptsLogin, type Client, reasonOf} from './handshake.js';
 import {type Layout, layoutIn} from './layout.js';
+import {linesBehind} from './verdict.js';
 
 export type AuthorityKind = Parameters<typeof generateKey>[0];
 
@@ -86,7 +87,6 @@ export async function rehearse(host: Host, script: Script): Promise<Rehearsed> {
     await checkEffect(host, script, config, layout);
     const client: Client = {
       knownHosts,
-      version: script.facts.version,
       server: sshdCommand(script.facts.daemon, '-i', config),
       log: join(stage, 'log'),
     };
@@ -117,7 +117,7 @@ async function tryNames(host: Host, client: Client, script: Script): Promise<voi
     name: pick(names, index),
   }));
   await inPairs(rounds, async ({key, name}) => {
-    const {ok, client: words, log} = await acceptsHost(host, client, name, key.type);
+    const {ok, client: words, log} = await acceptsHost(host, client, name, key.certificateBy);
     if (ok) return;
     throw new Failure(
       'REHEARSAL_FAILED',
@@ -155,8 +155,9 @@ async function tryLogins(
       log,
     } = await acceptsLogin(host, {...client, server}, pick(script.names, index), {user, identity});
     if (ok) continue;
+    const reason = reasonOf(log) ?? words;
     throw new Failure('REHEARSAL_FAILED', `${user} would be refused`, {
-      detail: [`sshd says: ${reasonOf(log) ?? words}`].join('\n'),
+      detail: [`sshd says: ${reason}`, ...linesBehind(script.facts, reason)].join('\n'),
       hint: 'seen in a rehearsal with a throw-away certificate, nothing was changed',
     });
   }

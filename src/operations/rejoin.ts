@@ -21,6 +21,7 @@ import {interruptible} from './reporter.js';
 import {prepareScene, type Scene} from './scene.js';
 import {draft, type JoinSettings, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
+import {judge} from './verdict.js';
 
 export async function joinAgain(
   tools: Tools,
@@ -46,6 +47,7 @@ export async function joinAgain(
     refresh(cluster, owned.identity, request, current),
     describeCredentials,
   );
+  judge(scene, {line: credentials.userAuthorities[0] ?? ''}, report);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authorities = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
   for (const warning of authorities.warnings) report.warn(warning);

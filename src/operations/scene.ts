@@ -36,6 +36,8 @@ export interface Scene {
   readonly configFor: (layout: Layout) => Uint8Array;
   /** Certificates of an earlier join of ours that are in effect; they may give way. */
   readonly previous: readonly string[];
+  /** Certificates that others have configured. */
+  readonly foreign: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -72,7 +74,10 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
   const taken = new Map(
     foreign.flatMap(({file, text}) => certifiedKey(text).map((key) => [key, file] as const)),
   );
-  const keys = facts.hostKeys.filter((key) => !taken.has(formatPublicKey(key.blob)));
+  const free = facts.hostKeys.filter((key) => !taken.has(formatPublicKey(key.blob)));
+  const servable = free.filter((key) => key.certificateBy.length > 0);
+  // Where no certificate would be served at all, the rehearsal says so with the line at fault.
+  const keys = servable.length > 0 ? servable : free;
   if (keys.length === 0) {
     throw new Failure('HOST_UNSUITABLE', 'every host key has a certificate of another authority already', {
       detail: foreign.map(({file}) => `HostCertificate ${file}`).join('\n'),
@@ -93,6 +98,7 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
       fragment: join(layout.directory, 'sshd.conf'),
       header: [OWNER_LINE],
     });
+  const unservable = free.filter((key) => !keys.includes(key));
   return {
     facts,
     keys,
@@ -106,8 +112,12 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
     previous: facts.effective
       .all('hostcertificate')
       .filter((path) => path.startsWith(`${layout.directory}/`)),
+    foreign: foreign.map(({file}) => file),
     warnings: [
       ...names.warnings,
+      ...unservable.map(
+        (key) => `${key.file} gets no certificate: HostKeyAlgorithms leaves out those of its type`,
+      ),
       ...facts.hostKeys
         .filter((key) => taken.has(formatPublicKey(key.blob)))
         .map(

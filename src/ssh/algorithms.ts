@@ -1,10 +1,14 @@
 // Which certificate and signature algorithms belong to a key type, and whether an algorithm list of sshd_config allows them.
 import {matchesName} from './sshd-config/glob.js';
 
-/** Every certificate algorithm sshd has for a plain key of this type; RSA keys have several. */
+/** Every algorithm by which a plain key of this type proves itself, best first; RSA keys have several. */
+export function plainAlgorithms(keyType: string): string[] {
+  return keyType === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [keyType];
+}
+
+/** Every certificate algorithm sshd has for a plain key of this type. */
 export function certificateAlgorithms(keyType: string): string[] {
-  const plain = keyType === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [keyType];
-  return plain.map((name) => `${name.replace(/@openssh\.com$/, '')}-cert-v01@openssh.com`);
+  return plainAlgorithms(keyType).map((name) => `${name.replace(/@openssh\.com$/, '')}-cert-v01@openssh.com`);
 }
 
 /** The algorithms with which an authority of this key type signs certificates; SHA-1 is not among them. */

@@ -1,4 +1,5 @@
 import {writeFile} from 'node:fs/promises';
+import type {Duplex} from 'node:stream';
 import type {Entry, Host, Lock, Ownership, RunOptions, RunResult} from '../../src/host/host.js';
 import {temporaryName} from '../../src/host/temporary.js';
 
@@ -113,6 +114,10 @@ export class CrashingHost implements Host {
     return this.#mutate({kind: 'append', what: path}, () => this.real.append(path, text), {
       torn: () => this.real.append(path, text.slice(0, text.length / 2)),
     });
+  }
+
+  dial(address: string, port: number): Promise<Duplex> {
+    return this.real.dial(address, port);
   }
 
   async run(argv: readonly string[], options?: RunOptions): Promise<RunResult> {

@@ -1,0 +1,194 @@
+// Measures on this machine, in one run: start-up, a first join and a repeat that changes nothing, as ratios to bare node.
+// `npm run bench` builds first. Exits 1 when a target is missed; nothing else in the project asserts a time.
+
+import {spawn} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {startPrivateSshd} from '../src/demo/private-sshd.js';
+import {startCluster} from '../src/devcluster/index.js';
+import {PROGRAM} from '../test/support/cli.js';
+import {startForwarder} from '../test/support/forwarder.js';
+
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 9);
+
+interface Run {
+  /** Milliseconds. */
+  readonly wall: number;
+  /** User and system time of the process and what it waited for, milliseconds. */
+  readonly cpu: number;
+  /** Peak resident memory of the process itself, MiB. */
+  readonly memory: number;
+}
+
+interface Network {
+  readonly connections: number;
+  readonly bytes: number;
+  readonly roundTrips: number;
+}
+
+const node = process.execPath;
+const {NODE_EXTRA_CA_CERTS: _, ...env} = process.env;
+
+/** Clock ticks are 1/100 s on every Linux that Node runs on. */
+const TICK = 10;
+
+function run(argv: readonly string[], input = ''): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const start = performance.now();
+    const child = spawn(argv[0] ?? '', argv.slice(1), {env, stdio: ['pipe', 'ignore', 'pipe']});
+    const said: Buffer[] = [];
+    let memory = 0;
+    let cpu = 0;
+    const look = () => {
+      try {
+        const status = readFileSync(`/proc/${child.pid}/status`, 'latin1');
+        memory = Math.max(memory, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+        const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1');
+        const times = stat
+          .slice(stat.lastIndexOf(')') + 2)
+          .split(' ')
+          .slice(11, 15);
+        cpu = Math.max(cpu, times.reduce((sum, ticks) => sum + Number(ticks), 0) * TICK);
+      } catch {
+        // It has ended.
+      }
+    };
+    const timer = setInterval(look, 4);
+    child.stderr.on('data', (data: Buffer) => said.push(data));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    child.once('error', reject);
+    child.once('exit', (status) => {
+      clearInterval(timer);
+      const wall = performance.now() - start;
+      if (status === 0) resolve({wall, cpu, memory});
+      else reject(new Error(`${argv.join(' ')}: exit ${status}\n${Buffer.concat(said).toString()}`));
+    });
+  });
+}
+
+const middle = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+const median = (runs: readonly Run[]): Run => ({
+  wall: middle(runs.map((one) => one.wall)),
+  cpu: middle(runs.map((one) => one.cpu)),
+  memory: middle(runs.map((one) => one.memory)),
+});
+
+/** Interleaved, so that what else the machine does hits all alike. */
+async function startUp(): Promise<Record<'bare' | 'version' | 'help', Run>> {
+  const runs = {bare: [] as Run[], version: [] as Run[], help: [] as Run[]};
+  for (let round = -2; round < ROUNDS; round += 1) {
+    const [bare, version, help] = [
+      await run([node, '-e', '0']),
+      await run([node, PROGRAM, '--version']),
+      await run([node, PROGRAM, '--help']),
+    ];
+    if (round < 0) continue;
+    runs.bare.push(bare);
+    runs.version.push(version);
+    runs.help.push(help);
+  }
+  return {bare: median(runs.bare), version: median(runs.version), help: median(runs.help)};
+}
+
+async function joins(
+  rtt: number,
+  rounds: number,
+): Promise<{first: Run; again: Run; network: [Network, Network]; bare: Run}> {
+  const first: Run[] = [];
+  const again: Run[] = [];
+  const bare: Run[] = [];
+  let network: [Network, Network] | undefined;
+  for (let round = -1; round < rounds; round += 1) {
+    const root = mkdtempSync(join(tmpdir(), 'agentless-bench-'));
+    const cluster = await startCluster({dir: join(root, 'cluster'), limits: false, lag: false});
+    const sshd = await startPrivateSshd({directory: join(root, 'etc'), program: process.env['SSHD']});
+    const wire = await startForwarder({target: cluster.proxy, rtt});
+    const words = [
+      node,
+      PROGRAM,
+      'join',
+      'openssh',
+      '--proxy-server',
+      wire.address,
+      '--ca-file',
+      cluster.caFile,
+    ];
+    words.push('--openssh-config', sshd.config, '--data-dir', join(root, 'data'), '--hostname', 'web1');
+    words.push('--address', `127.0.0.1:${sshd.port}`);
+    try {
+      const empty = await run([node, '-e', '0']);
+      const one = await run([...words, '--token', '-'], cluster.token);
+      const afterOne = {
+        connections: wire.connections,
+        bytes: wire.bytesUp + wire.bytesDown,
+        roundTrips: wire.roundTrips,
+      };
+      const two = await run(words);
+      const afterTwo = {
+        connections: wire.connections - afterOne.connections,
+        bytes: wire.bytesUp + wire.bytesDown - afterOne.bytes,
+        roundTrips: wire.roundTrips - afterOne.roundTrips,
+      };
+      if (round >= 0) {
+        bare.push(empty);
+        first.push(one);
+        again.push(two);
+        network = [afterOne, afterTwo];
+      }
+    } finally {
+      await wire.close();
+      await sshd.stop();
+      await cluster.close();
+      rmSync(root, {recursive: true, force: true});
+    }
+  }
+  if (network === undefined) throw new Error('no round was run');
+  return {first: median(first), again: median(again), network, bare: median(bare)};
+}
+
+const missed: string[] = [];
+
+function row(name: string, {wall, cpu, memory}: Run, bare: Run, limit?: number, network?: Network): void {
+  const ratio = wall / bare.wall;
+  const target = limit === undefined ? '' : `≤ ${limit}`;
+  const wire = network ? `${network.connections} conn, ${(network.bytes / 1024).toFixed(1)} kB` : '';
+  const cells = [name.padEnd(34), `${wall.toFixed(0)} ms`.padStart(8), `${ratio.toFixed(2)} ×`.padStart(9)];
+  cells.push(
+    target.padStart(7),
+    `${cpu.toFixed(0)} ms`.padStart(8),
+    `${memory.toFixed(0)} MiB`.padStart(8),
+    `  ${wire}`,
+  );
+  process.stdout.write(`${cells.join(' ').trimEnd()}\n`);
+  if (limit !== undefined && ratio > limit)
+    missed.push(`${name}: ${ratio.toFixed(2)} × bare node, target ${limit}`);
+}
+
+const header = ['', 'wall', '/ bare', 'target', 'cpu', 'peak', '  cluster'];
+const widths = [34, 8, 9, 7, 8, 8, 0];
+process.stdout.write(`${header.map((text, index) => text.padStart(widths[index] ?? 0)).join(' ')}\n`);
+
+const start = await startUp();
+row('node -e 0', start.bare, start.bare);
+row('agentless --version', start.version, start.bare, 3.2);
+row('agentless --help', start.help, start.bare);
+
+const near = await joins(0, ROUNDS);
+row('first join', near.first, near.bare, 16, near.network[0]);
+row('join again, unchanged', near.again, near.bare, 8, near.network[1]);
+const far = await joins(50, 3);
+row('first join, 50 ms round trip', far.first, far.bare, undefined, far.network[0]);
+row('join again, 50 ms round trip', far.again, far.bare, undefined, far.network[1]);
+
+const [wire] = far.network;
+process.stdout.write(
+  `\nround trips of a first join: ${wire.roundTrips} (target ≤ 10), connections ${wire.connections} (target ≤ 2)\n`,
+);
+if (wire.roundTrips > 10) missed.push(`${wire.roundTrips} round trips, target 10`);
+if (wire.connections > 2) missed.push(`${wire.connections} connections, target 2`);
+if (near.first.memory > 100) missed.push(`peak memory ${near.first.memory.toFixed(0)} MiB, target 100`);
+for (const line of missed) process.stdout.write(`missed: ${line}\n`);
+process.exitCode = missed.length > 0 ? 1 : 0;
