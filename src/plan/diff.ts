@@ -11,7 +11,7 @@ export interface StepPreview {
   readonly why: string;
   /**
    * Lines of a unified diff with three lines of context, each of them a sign ("+", "-" or blank), a blank and the
-   * text; a new file has no "@@" line. Empty where there is nothing to show.
+   * text; a file that is new or removed has no "@@" line. Empty where there is nothing to show.
    */
   readonly lines: readonly string[];
 }
@@ -40,14 +40,19 @@ function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, escaped);
 }
 
+/** A line of a patch, with a blank after its sign. "\ No newline at end of file" has one already. */
+function signed(line: string): string {
+  if (line.length === 1 || line.startsWith('\\')) return line;
+  return `${line.charAt(0)} ${visible(line.slice(1))}`;
+}
+
 async function unified(before: string, after: string): Promise<readonly string[]> {
   const {structuredPatch} = await import('diff');
   const {hunks} = structuredPatch('', '', before, after, '', '', {context: CONTEXT});
   const lines: string[] = [];
   for (const {oldStart, oldLines, newStart, newLines, lines: body} of hunks) {
-    if (before !== '') lines.push(`@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`);
-    for (const line of body)
-      lines.push(line.length === 1 ? line : `${line.charAt(0)} ${visible(line.slice(1))}`);
+    if (before !== '' && after !== '') lines.push(`@@ -${oldStart},${oldLines} +${newStart},${newLines} @@`);
+    for (const line of body) lines.push(signed(line));
   }
   return lines;
 }

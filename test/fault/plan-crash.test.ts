@@ -36,6 +36,8 @@ for (const again of [false, true]) {
       let crashes = 0;
       for (const [index, operation] of scene.operations.entries()) {
         for (const die of deathsOf(operation)) {
+          // Before one operation is after the one before it: seen for each in the first join.
+          if (again && die === 'before') continue;
           const fault = {at: index + 1, die};
           scene.back('before');
           const host = scene.host(fault);
@@ -47,14 +49,14 @@ for (const again of [false, true]) {
           crashes++;
         }
       }
-      expect(crashes).to.be.greaterThan(2 * scene.operations.length);
+      expect(crashes).to.be.greaterThan(scene.operations.length);
     });
 
     it('leaves before or after when the recovery is cut off as well, at every operation', async () => {
       // Dying after an operation is dying before the next, so one way suffices for the first cut; the ways of the
-      // second take turns. Neighbouring first cuts differ by a journal line: every other is taken, unless all are
-      // asked for.
-      const stride = process.env['EVERY_CRASH'] === undefined ? (again ? 4 : 2) : 1;
+      // second take turns. A step is three operations (journal, act, journal), so every fifth first cut meets all
+      // three; EVERY_CRASH=1 takes all.
+      const stride = process.env['EVERY_CRASH'] === undefined ? 5 : 1;
       for (let index = 0; index < scene.operations.length; index += stride) {
         const first = {at: index + 1, die: 'after'} as const;
         scene.back('before');
@@ -100,9 +102,7 @@ for (const again of [false, true]) {
         if (error instanceof Failure && error.code === 'RESTORE_INCOMPLETE') {
           incomplete++;
           expect(error.exitCode).to.equal(EXIT.unrestored);
-          expect(error.detail)
-            .to.include(`${dataDirIn(scene.root)}/saved/`)
-            .and.to.include(scene.root);
+          expect(error.detail).to.include('to do by hand').and.to.include(scene.root);
           const again: unknown = await errorOf(
             recover(scene.host({from: 1, error: 'EROFS'}), dataDirIn(scene.root)),
           );

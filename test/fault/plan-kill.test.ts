@@ -7,10 +7,10 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as pause} from 'node:timers/promises';
 import {expect} from 'chai';
-import {build} from 'esbuild';
 import {Failure} from '../../src/errors.js';
 import {LocalHost} from '../../src/host/local.js';
 import {recover} from '../../src/plan/plan.js';
+import {bundle} from '../support/bundle.js';
 import {CrashScene} from '../support/crash-scene.js';
 import {dataDirIn} from '../support/join-like-plan.js';
 
@@ -26,18 +26,7 @@ describe('a process that is killed', function () {
     scene = await CrashScene.set(false);
     programs = mkdtempSync(join(tmpdir(), 'agentless-'));
     program = join(programs, 'killed-join.mjs');
-    // Bundled, because starting the compiler twenty times takes longer than everything else.
-    await build({
-      entryPoints: [new URL('../support/killed-join.ts', import.meta.url).pathname],
-      outfile: program,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      logLevel: 'error',
-      banner: {
-        js: "import {createRequire} from 'node:module'; const require = createRequire(import.meta.url);",
-      },
-    });
+    await bundle('killed-join.ts', program);
   });
 
   after(() => {
@@ -47,7 +36,9 @@ describe('a process that is killed', function () {
 
   /** A process that waits for the word to begin. */
   async function ready(): Promise<ChildProcessWithoutNullStreams> {
-    const child = spawn(process.execPath, [program, scene.root]);
+    const child = spawn(process.execPath, [program, scene.root], {
+      env: {...process.env, NODE_V8_COVERAGE: ''},
+    });
     await once(child.stdout, 'data');
     return child;
   }

@@ -66,6 +66,10 @@ export class CrashScene {
     execFileSync('cp', ['-a', this.root, join(this.#copies, name)]);
   }
 
+  copyOf(name: string): string {
+    return join(this.#copies, name);
+  }
+
   back(name: string): void {
     rmSync(this.root, {recursive: true});
     execFileSync('cp', ['-a', join(this.#copies, name), this.root]);

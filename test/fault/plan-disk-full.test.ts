@@ -1,0 +1,64 @@
+// A real full disk: a file system of 300 kB in a mount namespace of its own, with room for nothing, one block, two …
+
+import {execFileSync} from 'node:child_process';
+import {mkdirSync, mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import {bundle} from '../support/bundle.js';
+import type {Attempt} from '../support/full-disk.js';
+import {skip} from '../support/skip.js';
+
+describe('a full disk', function () {
+  this.timeout(60_000);
+  let directory: string;
+  let attempts: readonly Attempt[];
+
+  before(async function () {
+    directory = mkdtempSync(join(tmpdir(), 'agentless-'));
+    const mount = join(directory, 'disk');
+    const program = join(directory, 'full-disk.mjs');
+    mkdirSync(mount);
+    try {
+      execFileSync('unshare', ['-m', 'true'], {stdio: 'ignore'});
+    } catch {
+      skip(this, 'no mount namespaces without root');
+    }
+    await bundle('full-disk.ts', program);
+    const script = 'mount -t tmpfs -o size=300k disk "$1" && exec "$2" "$3" "$1"';
+    const output = execFileSync('unshare', [
+      '-m',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      mount,
+      process.execPath,
+      program,
+    ]);
+    attempts = JSON.parse(output.toString()) as Attempt[];
+  });
+
+  after(() => rmSync(directory, {recursive: true, force: true}));
+
+  it('is met at many different points before the join fits', () => {
+    expect(attempts.length).to.be.greaterThan(8);
+    expect(attempts.at(-1)?.code).to.equal('done');
+  });
+
+  it('leaves the host as it was, or says that it could not and does so once there is room', () => {
+    for (const [room, {code, whole, wholeLater}] of attempts.slice(0, -1).entries()) {
+      expect(code, `room ${room}`).to.be.oneOf(['HOST_UNSUITABLE', 'CHANGE_FAILED', 'RESTORE_INCOMPLETE']);
+      expect(whole, `room ${room}, ${code}`).to.equal(code !== 'RESTORE_INCOMPLETE');
+      expect(wholeLater, `room ${room}, ${code}`).to.equal(true);
+    }
+  });
+
+  it('is put back at once nearly always, for undoing makes room', () => {
+    expect(attempts.filter(({code}) => code === 'RESTORE_INCOMPLETE').length).to.be.lessThan(2);
+  });
+
+  it('is called by its name', () => {
+    for (const {message} of attempts.slice(0, -1)) expect(message).to.match(/no space left on device/);
+  });
+});
