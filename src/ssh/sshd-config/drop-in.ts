@@ -7,15 +7,13 @@ import {matchesGlob} from './glob.js';
 import {patternsOf, type Tree} from './tree.js';
 
 /**
- * The paths at which sshd would find a drop-in, best first: one that exists already, then by the Include lines of the
- * main file that stand before its first Match. Only directories that exist directly beside the main file are taken: a
+ * The paths at which sshd would find a drop-in, best first: one that exists already, then by the order of the Include
+ * lines of the main file. Whether our lines take effect there is for `place` to find out. Only directories that exist directly beside the main file are taken: a
  * copy of sshd_config elsewhere that still includes /etc/ssh/sshd_config.d must not change the system.
  */
 export function dropInPaths(tree: Tree, dialect: Dialect, name: string): string[] {
   const {lines} = parseConfig(tree.files.get(tree.main) ?? new Uint8Array(), dialect);
-  const firstMatch = lines.findIndex((line) => line.keyword === 'match');
-  const globals = firstMatch < 0 ? lines : lines.slice(0, firstMatch);
-  const paths = globals
+  const paths = lines
     .flatMap((line) => patternsOf(line, dialect))
     .filter((pattern) => isDropInDirectory(tree, posix.dirname(pattern)))
     .flatMap((pattern) =>

@@ -211,6 +211,9 @@ describe('placing again', () => {
     expect(at(`Port 1\n${block(OURS)}${STOCK}`, longer, NO_INCLUDE)).to.contain('Port 1\n# BEGIN');
     expect(at(`TrustedUserCAKeys /x\n${INCLUDING}`)).to.equal(`${INCLUDING}TrustedUserCAKeys /x\n`);
     expect(at(`${STOCK}${block(OURS)}`, WHAT, NO_INCLUDE)).to.equal(block(OURS) + STOCK);
+    const certificate = {...WHAT, directives: ['HostCertificate /x']};
+    expect(at(`${STOCK}${INCLUDING}`, certificate)).to.equal(INCLUDING + STOCK);
+    expect(at(`Port 1\n${INCLUDING}${block('')}`)).to.equal(`${INCLUDING}Port 1\n`);
     expect(at(`Port 1\n${INCLUDING}${INCLUDING}`)).to.equal(`${INCLUDING}Port 1\n`);
   });
 
@@ -297,7 +300,7 @@ function generatedTree(generated: Generated, directory: string, early: boolean):
 }
 
 describe('a staged main file', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let sshd: RealSshd;
   before(() => {
     sshd = new RealSshd();

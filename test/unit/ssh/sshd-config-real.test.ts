@@ -52,7 +52,7 @@ function printed(keyword: string, args: string[], directory: string): string[] {
 }
 
 describe('sshd_config as sshd itself reads it', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let sshd: RealSshd;
   before(() => {
     sshd = new RealSshd();

@@ -111,10 +111,18 @@ describe('a configuration file as lines', () => {
   });
 
   it('knows single quotes and backslashes from 8.7 on', () => {
-    const text =
-      String.raw`Banner '/a b'` + '\n' + String.raw`Banner /a\ b` + '\n' + String.raw`Banner "/a\"b\\c\d"`;
+    const text = `${String.raw`Banner '/a b'`}\n${String.raw`Banner /a\ b`}\n${String.raw`Banner "/a\"b\\c\d"`}`;
     expect(said(text)).to.deep.equal(['banner|/a b', 'banner|/a b', String.raw`banner|/a"b\c\d`]);
     expect(said(text, OLD).slice(0, 2)).to.deep.equal([`banner|'/a|b'`, String.raw`banner|/a\|b`]);
+  });
+
+  it('keeps a backslash before a blank inside quotes, and a second =', () => {
+    expect(said(`${String.raw`Banner "/a\ b"`}\nBanner==/x\nBanner = =/x\n"Banner"=/x`)).to.deep.equal([
+      String.raw`banner|/a\ b`,
+      'banner|=/x',
+      'banner|=/x',
+      'banner|=/x',
+    ]);
   });
 
   it('splits arguments at = and at closing quotes before 8.7, but not those of SetEnv', () => {
