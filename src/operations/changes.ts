@@ -97,7 +97,7 @@ function configSteps({placement}: Scene): PathStep[] {
 }
 
 /** sshd must accept the whole, with the daemon's own options, right before it takes it: SIGHUP on a bad file kills it. */
-function commandSteps(scene: Scene, wish: JoinWish): Step[] {
+export function commandSteps(scene: Scene, wish: JoinWish): Step[] {
   const {daemon, config} = scene.facts;
   const steps: Step[] = [
     {kind: 'check', argv: sshdCommand(daemon, '-t', config), why: 'sshd accepts the whole'},

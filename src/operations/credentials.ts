@@ -1,7 +1,7 @@
 // What the cluster gives a host: its identity at Auth, a certificate for each host key, the keys that sign users. By a
 // token the first time, by the host's own identity ever after. Nothing is on disk yet when this returns.
 
-import type {Cluster, Identity, Session} from '../cluster/cluster.js';
+import type {Authority, Cluster, Identity, Session} from '../cluster/cluster.js';
 import {Failure, type Secret} from '../errors.js';
 import type {HostKey} from '../host/facts.js';
 import {parseCertificate} from '../ssh/certificate.js';
@@ -62,18 +62,28 @@ export async function obtain(cluster: Cluster, token: Secret, wanted: Wanted): P
   };
 }
 
+/** The authorities that matter to a host, as the cluster has them now. */
+export interface Authorities {
+  readonly hosts: Authority;
+  readonly users: Authority;
+}
+
+export async function askAuthorities(session: Session): Promise<Authorities> {
+  const [hosts, users] = await Promise.all([session.authority('host'), session.authority('openssh')]);
+  return {hosts, users};
+}
+
 /**
  * A joined host: keeps each certificate that is still the right one (signed by an active key, for this key, with every
  * name) and has the others signed again with the host's own identity.
  */
 export async function refresh(
-  cluster: Cluster,
+  session: Session,
   identity: Identity,
+  {hosts, users}: Authorities,
   wanted: Wanted,
   current: ReadonlyMap<string, string>,
 ): Promise<Credentials> {
-  const session = cluster.as(identity);
-  const [hosts, users] = await Promise.all([session.authority('host'), session.authority('openssh')]);
   const active = hosts.active.map((line) => parsePublicKey(line).blob);
   const due = wanted.keys.filter((key) => !stillRight(current.get(key.file), key, active, wanted.names));
   const lines =

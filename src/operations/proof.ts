@@ -53,6 +53,19 @@ export async function answers(host: Host, facts: HostFacts): Promise<boolean> {
   return (await untilNothingIsMissing(host, facts, new Map())).length === 0;
 }
 
+/** True when each of these certificates is served right now; the plain keys are not asked for. */
+export async function serves(
+  host: Host,
+  facts: HostFacts,
+  certificates: ReadonlyMap<string, string>,
+): Promise<boolean> {
+  const served = facts.hostKeys.flatMap((key) => {
+    const line = certificates.get(key.file);
+    return line === undefined ? [] : [isServed(host, facts, key.certificateBy, blobOf(line))];
+  });
+  return (await Promise.all(served)).every(Boolean);
+}
+
 async function untilNothingIsMissing(
   host: Host,
   facts: HostFacts,

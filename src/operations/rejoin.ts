@@ -5,16 +5,17 @@ import type {Cluster} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
+import type {Step} from '../plan/step.js';
 import {carryOut} from './carry-out.js';
-import {changes} from './changes.js';
-import {refresh} from './credentials.js';
+import {changes, commandSteps} from './changes.js';
+import {askAuthorities, refresh} from './credentials.js';
 import {describeCredentials, describeFacts, describeRehearsal} from './describe.js';
 import type {Tools} from './join.js';
 import {type Joined, joined} from './joined.js';
 import {nodeOf} from './node.js';
 import type {Ownership} from './ownership.js';
 import {preview} from './preview.js';
-import {prove} from './proof.js';
+import {serves} from './proof.js';
 import {checkUnique, registration} from './register.js';
 import {kindOfKey, rehearse} from './rehearsal.js';
 import {interruptible} from './reporter.js';
@@ -31,6 +32,9 @@ export async function joinAgain(
 ): Promise<Joined> {
   const {host, report} = tools;
   await refuseOtherCluster(wish, cluster, owned.settings);
+  const session = cluster.as(owned.identity);
+  const asked = askAuthorities(session);
+  asked.catch(() => undefined);
   const facts = await interruptible(tools, 'look', lookAt(host, wish.config, wish.dataDir), describeFacts);
   const wanted = {
     ...draft(wish, owned.settings, facts),
@@ -44,7 +48,7 @@ export async function joinAgain(
   const credentials = await interruptible(
     tools,
     'identity',
-    refresh(cluster, owned.identity, request, current),
+    refresh(session, owned.identity, await asked, request, current),
     describeCredentials,
   );
   judge(scene, {line: credentials.userAuthorities[0] ?? ''}, report);
@@ -61,10 +65,11 @@ export async function joinAgain(
   const node = wish.register ? nodeOf(settings) : undefined;
   const content = {...credentials, userAuthorities: authorities.text};
   const stale = owned.files.filter((path) => isStale(path, scene));
-  const [steps, record] = await Promise.all([
+  const [planned, record] = await Promise.all([
     changes(host, scene, wish, content, stale),
-    node ? registration(credentials.session, node) : undefined,
+    node ? registration(session, node) : undefined,
   ]);
+  const steps = await withReload(tools, wish, scene, credentials.certificates, planned);
 
   const unchanged = steps.length === 0 && (node === undefined || record?.right === true);
   if (steps.length > 0 || wish.proveLogins.length > 0) {
@@ -73,11 +78,8 @@ export async function joinAgain(
   }
   if (wish.dryRun)
     return preview(tools, wish, scene, settings, {...content, recordRight: record?.right ?? true});
-  if (unchanged) {
-    if (wish.reload && facts.daemon.state !== 'stopped') await prove(host, scene, credentials.certificates);
-    return joined(false, settings, scene, credentials, authorities);
-  }
-  const outdated = node ? await checkUnique(credentials.session, node, wish.replace, tools.confirm) : [];
+  if (unchanged) return joined(false, settings, scene, credentials, authorities);
+  const outdated = node ? await checkUnique(session, node, wish.replace, tools.confirm) : [];
   const before = record?.found;
   await carryOut(tools, {
     operation: 'join openssh',
@@ -91,6 +93,18 @@ export async function joinAgain(
     ...(before && {before}),
   });
   return joined(true, settings, scene, credentials, authorities);
+}
+
+/** Right files are not enough: a daemon that was never told of them is told now. */
+async function withReload(
+  {host}: Tools,
+  wish: JoinWish,
+  scene: Scene,
+  certificates: ReadonlyMap<string, string>,
+  planned: readonly Step[],
+): Promise<readonly Step[]> {
+  if (planned.length > 0 || !wish.reload || scene.facts.daemon.state === 'stopped') return planned;
+  return (await serves(host, scene.facts, certificates)) ? planned : commandSteps(scene, wish);
 }
 
 /** The same proxy, or another address of the same cluster. */
