@@ -20,20 +20,20 @@ const IDENTITY_REFUSED =
 /** The failure of a call; `socketError` and `closed` are what has become of its connection. */
 export function callFailure(
   error: unknown,
-  socketError: Error | undefined,
+  socketError: Error | null,
   closed: boolean,
   context: CallContext,
 ): unknown {
   for (const one of [socketError, error]) {
     if (IDENTITY_REFUSED.test(errorCode(one) ?? '')) return identityRefused(one);
   }
-  if (!(error instanceof ConnectError)) return error;
+  if (!(error instanceof ConnectError)) return networkFailure(error, context.where);
   if (error.code === Code.DeadlineExceeded) return networkFailure(timeout(error), context.where);
-  const lost = socketError ?? error.cause;
-  if (lost === undefined && !closed) return statusFailure(error, context);
-  // A status that Auth has sent before it closed the connection says more than the closing.
-  if (lost === undefined && !TRANSPORT_CODES.has(error.code)) return statusFailure(error, context);
-  const failure = networkFailure(lost, context.where);
+  // A status that Auth has sent says more than the closing that followed it; what the library makes of a closing has
+  // one of a few codes.
+  const isStatus = error.cause === undefined && !(closed && TRANSPORT_CODES.has(error.code));
+  if (isStatus) return statusFailure(error, context);
+  const failure = networkFailure(socketError ?? error.cause, context.where);
   return failure instanceof Failure || failure instanceof Passing ? failure : disconnected(error, context);
 }
 
