@@ -3,6 +3,7 @@
 
 import type {Node, Session} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
+import {revival} from '../host/service.js';
 import {apply} from '../plan/plan.js';
 import type {Step} from '../plan/step.js';
 import {describeWrites} from './describe.js';
@@ -104,7 +105,13 @@ async function unregister({report}: Tools, {credentials: {session}, node, before
 async function afterRestore({host}: Tools, {scene, steps}: Work, error: unknown): Promise<unknown> {
   const reloaded = steps.some((step) => step.kind === 'command');
   if (!(error instanceof Failure) || !error.restored || !reloaded) return error;
-  if (scene.facts.daemon.state !== 'running' || (await answers(host, scene.facts))) return error;
+  const {facts} = scene;
+  if (facts.daemon.state !== 'running' || (await answers(host, facts))) return error;
+  const argv = revival(facts.daemon);
+  if (argv !== undefined) {
+    await host.run(argv);
+    if (await answers(host, facts)) return error;
+  }
   return new Failure('RESTORE_INCOMPLETE', 'every file is as it was, but sshd does not answer', {
     detail: [error.message, error.detail].filter(Boolean).join('\n'),
     hint: 'start sshd by hand and keep this session open until you can log in again',

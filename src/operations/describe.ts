@@ -6,7 +6,7 @@ import type {Step} from '../plan/step.js';
 import {parseCertificate} from '../ssh/certificate.js';
 import {fingerprint} from '../ssh/key.js';
 import type {Credentials} from './credentials.js';
-import {type Rehearsed, shortType} from './rehearsal.js';
+import type {Rehearsed} from './rehearsal.js';
 import type {Scene} from './scene.js';
 
 export function describeFacts(facts: HostFacts): string {
@@ -67,5 +67,3 @@ export function describeWrites(steps: readonly Step[], scene: Scene): string {
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
-
-export {shortType};

@@ -21,7 +21,7 @@ import {
 } from '../ssh/sshd-config/index.js';
 import {directives, installedDirectory, type Layout, layoutIn, OWNER_LINE} from './layout.js';
 import type {Reporter} from './reporter.js';
-import type {Draft} from './settings.js';
+import {addressWarning, type Draft} from './settings.js';
 
 export interface Scene {
   readonly facts: HostFacts;
@@ -65,7 +65,10 @@ export async function prepareScene(
     }),
   );
   const scene = setScene(facts, wanted, foreign);
-  for (const warning of [...facts.warnings, ...scene.warnings]) report.warn(warning);
+  const unreachable = wanted.address === undefined ? undefined : addressWarning(wanted.address);
+  for (const warning of [...facts.warnings, ...scene.warnings, unreachable]) {
+    if (warning !== undefined) report.warn(warning);
+  }
   return scene;
 }
 

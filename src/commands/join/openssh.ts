@@ -1,10 +1,10 @@
 import {userInfo} from 'node:os';
 import {Flags} from '@oclif/core';
 import {EXIT, Failure} from '../../errors.js';
-import type {Joined} from '../../operations/joined.js';
 import {BaseCommand} from '../base-command.js';
 import type {Outcome} from '../envelope.js';
 import {readToken} from '../token.js';
+import type {JoinReport} from './run-join.js';
 
 /** `agentless join openssh`: see `operations/join.ts` for what it does, in order. */
 export default class JoinOpenssh extends BaseCommand {
@@ -149,7 +149,7 @@ failed and not fully restored, 130 interrupted and restored.`;
 }
 
 /** The last word to a person. */
-function summary({changed, result}: Outcome<Joined>): string {
+function summary({changed, result}: Outcome<JoinReport>): string {
   if (result.preview !== undefined) return result.preview;
   const {node, cluster} = result;
   if (!changed) return `${node.hostname} is joined to ${cluster} already; nothing to change.`;

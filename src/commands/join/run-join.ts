@@ -12,6 +12,9 @@ import {parseLabels} from '../../ssh/labels.js';
 import type {Outcome} from '../envelope.js';
 import type {TextReporter} from '../reporter.js';
 
+/** The `result` of the envelope. */
+export type JoinReport = Omit<Joined, 'changed'>;
+
 /** The flags of `join openssh` as parsed. */
 export interface JoinFlags {
   readonly 'proxy-server': string | undefined;
@@ -40,9 +43,9 @@ export async function joinFromFlags(
   report: Pick<TextReporter, 'heading' | 'step' | 'warn'>,
   signal: AbortSignal,
   clientVersion: string,
-): Promise<Outcome<Joined>> {
+): Promise<Outcome<JoinReport>> {
   const authorities = await Promise.all((flags['ca-file'] ?? []).map(readAuthorities));
-  const result = await join(
+  const joining = join(
     {
       host: new LocalHost(),
       connect: (proxy) =>
@@ -62,7 +65,8 @@ export async function joinFromFlags(
     },
     wishOf(flags, token),
   );
-  return {changed: result.changed, result};
+  const {changed, ...result} = await joining;
+  return {changed, result};
 }
 
 function wishOf(flags: JoinFlags, token: Secret | undefined): JoinWish {
