@@ -33,6 +33,7 @@ const bytes = fc.constantFrom(
   '/\xe9t\xe9',
   '/a=b',
   '/back\\slash',
+  '/back\\ blank',
   '/tab\there',
 );
 const newer = fc.constantFrom("/o'brien", '/hash#tag', '/a b#c', '/two\\\\slashes', '/say"so"');
