@@ -1,7 +1,14 @@
-/** Skips a test and says why in its title, so that no check is left out in silence. */
+/**
+ * Skips a test, or from a `before` hook every test of its suite, and says why in the titles, so that no check is left
+ * out in silence.
+ */
 export function skip(context: Mocha.Context, reason: string): never {
-  const test = context.currentTest ?? context.test;
-  if (test) test.title += ` (skipped: ${reason})`;
+  const runnable = context.test;
+  const mark = (test: {title: string}) => {
+    test.title += ` (skipped: ${reason})`;
+  };
+  if (runnable?.type === 'hook') runnable.parent?.eachTest(mark);
+  else if (runnable) mark(runnable);
   context.skip();
   throw new Error('unreachable: skip throws');
 }
