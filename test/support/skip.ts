@@ -7,7 +7,8 @@ export function skip(context: Mocha.Context, reason: string): never {
   const mark = (test: {title: string}) => {
     test.title += ` (skipped: ${reason})`;
   };
-  if (runnable?.type === 'hook') runnable.parent?.eachTest(mark);
+  const isHook = (runnable as {type?: string} | undefined)?.type === 'hook';
+  if (isHook) runnable?.parent?.eachTest(mark);
   else if (runnable) mark(runnable);
   context.skip();
   throw new Error('unreachable: skip throws');
