@@ -15,7 +15,7 @@ import {type CommandStep, modeOfNew, type PathStep, type Step} from './step.js';
 import {undo} from './undo.js';
 
 export {prune} from './prune.js';
-export {type Recovery, recover} from './recover.js';
+export {recover} from './recover.js';
 
 /** Puts data into the journal that `recover` gives back if this transaction is cut off. */
 export type Note = (data: Settings) => Promise<void>;

@@ -3,16 +3,15 @@ export {removeBlock} from './block.js';
 export {type Dialect, dialectOf} from './dialect.js';
 export {withoutOurs} from './drop-in.js';
 export {EffectiveConfig, parseEffective} from './effective.js';
-export {type ConfigFile, type Line, parseConfig, serialize, textOf} from './file.js';
-export {byPath, escapeGlob, matchesGlob} from './glob.js';
+export {parseConfig, serialize, textOf} from './file.js';
+export {escapeGlob, matchesGlob} from './glob.js';
 export {accumulates} from './keywords.js';
 export {allOf, appliesToAll, firstGlobal, inMatches, winning} from './lookup.js';
-export {type Installation, type Placement, place, type WrittenFile} from './place.js';
+export {type Installation, type Placement, place} from './place.js';
 export {quotePath} from './quote.js';
 export {staged} from './staged.js';
 export {
   includePatterns,
-  type Problem,
   problems,
   type Scope,
   type Setting,
