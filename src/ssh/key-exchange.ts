@@ -112,6 +112,7 @@ export class KeyExchange {
     if (length > LARGEST_PACKET || length < 2) throw new SshFormatError('a packet of an impossible length');
     if (this.#buffer.length < 4 + length) return undefined;
     const padding = this.#buffer[4] ?? 0;
+    if (padding >= length) throw new SshFormatError('a packet of an impossible length');
     const payload = this.#buffer.subarray(5, 4 + length - padding);
     this.#buffer = this.#buffer.subarray(4 + length);
     return payload;
