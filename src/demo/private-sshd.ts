@@ -65,7 +65,8 @@ function head(port: number, keys: readonly string[], directory: string): string 
   ].join('\n');
 }
 
-function stockConfig(): string {
+/** The configuration that this system ships. */
+export function stockConfig(): string {
   const found = STOCK.find((path) => existsSync(path));
   return found === undefined ? '' : readFileSync(found, 'latin1');
 }

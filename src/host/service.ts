@@ -3,6 +3,7 @@
 
 import {Failure} from '../errors.js';
 import type {Daemon} from './daemon.js';
+import type {Process} from './probe.js';
 
 export interface Reload {
   /** undefined: nothing has to be done, the next connection starts sshd with the new configuration. */
@@ -13,17 +14,21 @@ export interface Reload {
   readonly text: string;
 }
 
-/** SIGHUP; a daemon that is gone or dies of it is started again as it was. */
+/**
+ * SIGHUP; a daemon that is gone or dies of it is started again as it was. It may be one that stays in the foreground,
+ * so nobody waits for it; setsid keeps the shell from making it deaf to SIGINT.
+ */
 const REVIVE = `
 if kill -HUP "$1" 2>/dev/null; then sleep 1; kill -0 "$1" 2>/dev/null && exit 0; fi
-shift; exec "$@"`;
+shift; exec </dev/null >/dev/null 2>&1
+if setsid -f true; then setsid -f "$@"; else "$@" & fi`;
+
+/** The user's command ($0), and our own way where that fails: it may have been what has ended sshd. */
+const OWN_COMMAND_OR = 'sh -c "$0" && exit 0; ';
 
 /** `command` is the user's own reload command, run by /bin/sh as Teleport's agent does. */
 export function reloadOf(daemon: Daemon, command: string | undefined): Reload {
-  if (command !== undefined) {
-    const argv = ['/bin/sh', '-c', command];
-    return {argv, settle: argv, text: `\`${command}\``};
-  }
+  if (command !== undefined) return reloadByCommand(daemon, command);
   const {process, socket} = daemon;
   if (process === undefined) {
     const text = socket
@@ -53,7 +58,27 @@ export function reloadOf(daemon: Daemon, command: string | undefined): Reload {
   }
   return {
     argv: ['kill', '-HUP', String(process.pid)],
-    settle: ['/bin/sh', '-c', REVIVE, 'sh', String(process.pid), ...process.argv],
+    settle: ['/bin/sh', '-c', REVIVE, 'sh', ...revived(process)],
     text: `pid ${process.pid} (SIGHUP)`,
   };
+}
+
+/** What brings the daemon back when it does not answer although every file is as it was. */
+export function revival({process}: Daemon): readonly string[] | undefined {
+  if (process === undefined || process.pid === 1) return undefined;
+  if (process.unit !== undefined) return ['systemctl', 'restart', process.unit];
+  return ['/bin/sh', '-c', REVIVE, 'sh', ...revived(process)];
+}
+
+function reloadByCommand({process}: Daemon, command: string): Reload {
+  const argv = ['/bin/sh', '-c', command];
+  const text = `\`${command}\``;
+  if (process === undefined || process.pid === 1) return {argv, settle: argv, text};
+  const own = process.unit === undefined ? REVIVE : `exec systemctl reload-or-restart "$1"`;
+  const words = process.unit === undefined ? revived(process) : [process.unit];
+  return {argv, settle: ['/bin/sh', '-c', OWN_COMMAND_OR + own, command, ...words], text};
+}
+
+function revived({pid, argv}: Process): string[] {
+  return [String(pid), ...argv];
 }

@@ -1,7 +1,7 @@
 // Everything an end-to-end test needs: an embedded cluster, a private sshd with the stock configuration, the built program,
 // a real client.
 
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync} from 'node:fs';
 import {tmpdir, userInfo} from 'node:os';
 import {join} from 'node:path';
 import {type PrivateSshd, type SshdOptions, startPrivateSshd} from '../../src/demo/private-sshd.js';
@@ -9,7 +9,9 @@ import type {ClusterOptions, DevCluster} from '../../src/devcluster/index.js';
 import {formatPublicKey, publicBlob} from '../../src/ssh/key.js';
 import {agentless, type CliOptions, type CliResult} from './cli.js';
 import {temporaryCluster} from './dev-cluster.js';
+import {withFlags} from './flags.js';
 import {type SshResult, ssh} from './ssh-client.js';
+import {patientConfig} from './sshd-version.js';
 import {type Leaf, snapshot} from './tree.js';
 
 export interface Envelope {
@@ -39,7 +41,7 @@ export class Stage {
     const program = process.env['SSHD'];
     const [cluster, sshd] = await Promise.all([
       temporaryCluster(options.cluster),
-      startPrivateSshd({directory: join(root, 'etc'), program, ...options.sshd}),
+      startPrivateSshd({directory: join(root, 'etc'), program, stock: patientConfig(), ...options.sshd}),
     ]);
     mkdirSync(join(root, 'client'));
     return new Stage(root, cluster, sshd);
@@ -51,11 +53,34 @@ export class Stage {
     rmSync(this.root, {recursive: true, force: true});
   }
 
+  /** A cluster and an sshd for tests that do not need every type of key; making RSA keys is slow. */
+  static quick(options: Parameters<typeof Stage.start>[0] = {}): Promise<Stage> {
+    return Stage.start({...options, sshd: {keyTypes: ['ed25519', 'ecdsa'], ...options.sshd}});
+  }
+
   /** Everything a join may change. */
   host(): Promise<Record<string, Leaf>> {
     return snapshot(join(this.root, 'etc')).then((tree) =>
       Object.fromEntries(Object.entries(tree).filter(([path]) => path !== 'sshd.log')),
     );
+  }
+
+  /** The text of sshd_config, latin-1. */
+  get config(): string {
+    return readFileSync(this.sshd.config, 'latin1');
+  }
+
+  /** Works with other text in sshd_config, which the running sshd has not read, and puts the old one back. */
+  async withConfig<T>(edit: (text: string) => string, work: () => Promise<T>): Promise<T> {
+    const {config: path} = this.sshd;
+    const [old, {atime, mtime}] = [readFileSync(path), statSync(path)];
+    writeFileSync(path, edit(old.toString('latin1')), 'latin1');
+    try {
+      return await work();
+    } finally {
+      writeFileSync(path, old);
+      utimesSync(path, atime, mtime);
+    }
   }
 
   get dataDir(): string {
@@ -94,6 +119,16 @@ export class Stage {
       input: `${this.cluster.token}\n`,
       ...options,
     });
+  }
+
+  /** The same with some flags given another value; undefined leaves one out. */
+  joinWith(
+    flags: Readonly<Record<string, string | undefined>>,
+    words: readonly string[] = [],
+    options: CliOptions = {},
+  ): Promise<CliResult> {
+    const argv = withFlags([...this.words, '--token', '-', ...words], flags);
+    return agentless(argv, {input: `${this.cluster.token}\n`, ...options});
   }
 
   /** The same with --json; the envelope is parsed, with the text of standard error beside it. */

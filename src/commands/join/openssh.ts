@@ -105,7 +105,7 @@ failed and not fully restored, 130 interrupted and restored.`;
     }),
     'exit-code': Flags.boolean({
       summary: 'with --dry-run: exit 3 when something would change',
-      dependsOn: ['dry-run'],
+      default: false,
     }),
     timeout: Flags.integer({
       summary: 'seconds to keep trying a cluster that is busy',
@@ -131,6 +131,12 @@ failed and not fully restored, 130 interrupted and restored.`;
     if (flags['join-method'] !== 'token') {
       throw new Failure('USAGE', `join method ${flags['join-method']} is not supported yet`, {
         hint: 'make a token of method "token": tctl tokens add --type=node',
+      });
+    }
+    // oclif takes the default of --dry-run for given, so its own dependsOn says nothing.
+    if (flags['exit-code'] && !flags['dry-run']) {
+      throw new Failure('USAGE', '--exit-code goes with --dry-run only', {
+        hint: 'without --dry-run the host is joined, and the exit code is 0',
       });
     }
     const {joinFromFlags} = await import('./run-join.js');
