@@ -116,7 +116,7 @@ async function tryNames(host: Host, client: Client, script: Script): Promise<voi
     key: pick(keys, index),
     name: pick(names, index),
   }));
-  await inPairs(rounds, async ({key, name}) => {
+  await fewAtATime(rounds, async ({key, name}) => {
     const {ok, client: words, log} = await acceptsHost(host, client, name, key.certificateBy);
     if (ok) return;
     throw new Failure(
@@ -181,13 +181,20 @@ function validity() {
   return {validAfter: now - 60n, validBefore: now + VALID_SECONDS};
 }
 
-/** Two at a time: each costs a client and a server process. */
-async function inPairs<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/**
+ * A few at a time: each costs a client and a server process. After a failure nothing new is begun, and what runs is
+ * waited for: it still writes to the stage.
+ */
+async function fewAtATime<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
+  const failures: unknown[] = [];
   const worker = async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+    for (let item = queue.shift(); item !== undefined && failures.length === 0; item = queue.shift()) {
+      await work(item).catch((error: unknown) => failures.push(error));
+    }
   };
   await Promise.all([worker(), worker(), worker()]);
+  if (failures.length > 0) throw failures[0];
 }
 
 function pick<T>(items: readonly T[], index: number): T {
