@@ -1,6 +1,6 @@
 // What a cluster hands to a host that joins or renews, checked before anybody else sees it.
 
-import {createPublicKey, type KeyObject, type X509Certificate} from 'node:crypto';
+import type {KeyObject, X509Certificate} from 'node:crypto';
 import {isIP} from 'node:net';
 import {Failure} from '../errors.js';
 import {type Certificate, parseCertificate} from '../ssh/certificate.js';
@@ -45,7 +45,7 @@ export function checkSshCertificate(issued: Issued, expected: Expected): string 
   return certificate.line;
 }
 
-/** The TLS side of an answer: PEM of the one client certificate and of each authority, once nothing speaks against them. */
+/** The TLS side of an answer to a request with that public key: PEM of the one client certificate and of each authority, once nothing speaks against them. */
 export function checkTlsIdentity(
   issued: Issued,
   expected: Expected,
@@ -57,7 +57,7 @@ export function checkTlsIdentity(
   // Auth closes connections that present more than one.
   if (others.length > 0) throw invalid('the client certificate', 'there is more than one');
   const name = `${expected.nodeId}.${expected.cluster}`;
-  const problem = clientProblem(certificate, {key: createPublicKey(key), name, role: ROLE}, authorities);
+  const problem = clientProblem(certificate, {key, name, role: ROLE}, authorities);
   if (problem !== undefined) throw invalid('the client certificate', `it ${problem}`);
   return {certificate: certificate.toString(), authorities};
 }

@@ -36,7 +36,7 @@ export async function join({web, info, pins, deadline}: Joining, request: JoinRe
     }
   });
   const expected = {...request, cluster: info.name};
-  const {certificate, authorities} = checkTlsIdentity(issued, expected, key);
+  const {certificate, authorities} = checkTlsIdentity(issued, expected, createPublicKey(key));
   checkPins(authorities, pins);
   const pkcs8 = key.export({type: 'pkcs8', format: 'pem'}).toString();
   return {
