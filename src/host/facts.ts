@@ -5,7 +5,7 @@ import {Failure} from '../errors.js';
 import {certificateAlgorithms, plainAlgorithms} from '../ssh/algorithms.js';
 import {formatPublicKey, type KeyType, type PublicKey, parsePublicKey} from '../ssh/key.js';
 import {type Dialect, dialectOf, type EffectiveConfig, type Tree} from '../ssh/sshd-config/index.js';
-import {type Daemon, findDaemon} from './daemon.js';
+import {configOf, type Daemon, findDaemon} from './daemon.js';
 import type {Host} from './host.js';
 import {type Probe, probe} from './probe.js';
 import {effectiveConfig, knowsInclude, sshdVersion, type Version} from './sshd.js';
@@ -43,7 +43,12 @@ export interface HostFacts {
 export async function lookAt(host: Host, config: string, dataDir: string): Promise<HostFacts> {
   const found = await probe(host);
   const real = await realConfig(host, config);
-  const daemon = findDaemon(found, config, (a, b) => a === b || a === real);
+  const resolved = await resolveAll(host, found.listeners.map(configOf));
+  const daemon = findDaemon(
+    found,
+    config,
+    (path) => path === config || (resolved.get(path) ?? path) === real,
+  );
   if (daemon === undefined) {
     throw new Failure('HOST_UNSUITABLE', 'there is no sshd on this host', {
       hint: 'install the OpenSSH server first (openssh-server on Debian, Ubuntu, Fedora and RHEL)',
@@ -75,6 +80,11 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
     port: portOf(daemon, effective),
     warnings: keys.warnings,
   };
+}
+
+async function resolveAll(host: Host, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const resolve = async (path: string) => [path, await host.resolve(path).catch(() => path)] as const;
+  return new Map(await Promise.all(paths.map(resolve)));
 }
 
 async function realConfig(host: Host, config: string): Promise<string> {

@@ -10,7 +10,6 @@ import {parseCertificate} from '../ssh/certificate.js';
 import {formatPublicKey} from '../ssh/key.js';
 import {dialledNames} from '../ssh/principals.js';
 import {
-  allOf,
   firstGlobal,
   type Placement,
   place,
@@ -131,12 +130,12 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
   };
 }
 
-/** Files named by HostCertificate lines that are not ours. */
-function foreignCertificateFiles(facts: HostFacts): string[] {
-  const files = allOf(settings(withoutOurs(facts.tree), facts.dialect), 'hostcertificate').map(
-    (one) => one.args[0] ?? '',
-  );
-  return files.filter((file) => file !== '' && file.toLowerCase() !== 'none');
+/** Files of certificates in effect that are not ours, whether named in a file or on sshd's command line. */
+function foreignCertificateFiles({effective, config}: HostFacts): string[] {
+  const own = `${installedDirectory(config)}/`;
+  return effective
+    .all('hostcertificate')
+    .filter((path) => path.toLowerCase() !== 'none' && !path.startsWith(own));
 }
 
 /** The site's own TrustedUserCAKeys: sshd's command line first, then the first line of the files. */
