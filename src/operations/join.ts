@@ -66,7 +66,7 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   const scene = await prepareScene(host, facts, {...wanted, nodeId, cluster: info.name}, report);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authority = authorityKind(info.suite);
-  judge(scene, {kind: authority}, report);
+  for (const warning of judge(scene, {kind: authority})) report.warn(warning);
 
   // On a throw-away sshd with throw-away authorities: no token is spent on a host that could not serve a certificate.
   await interruptible(
@@ -91,6 +91,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
     // An authority older than the suite is of another kind than the rehearsal's.
     judge(scene, {line: credentials.userAuthorities[0] ?? ''}, report);
   }
+  // A cluster may have changed its suite and not its authority: now it is known who signs.
+  judge(scene, {line: credentials.userAuthorities[0] ?? ''});
   const address = settleAddress(wanted.address, credentials, scene);
   const node = wish.register ? nodeOf({...wanted, nodeId, address}) : undefined;
   const outdated = node ? await checkUnique(credentials.session, node, wish.replace, tools.confirm) : [];

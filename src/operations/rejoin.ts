@@ -51,7 +51,7 @@ export async function joinAgain(
     refresh(session, owned.identity, await asked, request, current),
     describeCredentials,
   );
-  judge(scene, {line: credentials.userAuthorities[0] ?? ''}, report);
+  for (const warning of judge(scene, {line: credentials.userAuthorities[0] ?? ''})) report.warn(warning);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authorities = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
   for (const warning of authorities.warnings) report.warn(warning);

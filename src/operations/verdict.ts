@@ -5,7 +5,6 @@ import type {HostFacts} from '../host/facts.js';
 import {certificateFindings, type Finding} from '../ssh/findings.js';
 import {appliesToAll, type Setting, settings, withoutOurs} from '../ssh/sshd-config/index.js';
 import type {AuthorityKind} from './rehearsal.js';
-import type {Reporter} from './reporter.js';
 import type {Scene} from './scene.js';
 
 const KEY_TYPES: Readonly<Record<AuthorityKind, string>> = {
@@ -18,10 +17,10 @@ const KEY_TYPES: Readonly<Record<AuthorityKind, string>> = {
 export type UserAuthority = {readonly kind: AuthorityKind} | {readonly line: string};
 
 /**
- * REHEARSAL_FAILED where no certificate would ever be served or accepted. What depends on the login, or on what other
- * files hold, is passed on as warnings.
+ * REHEARSAL_FAILED where no certificate would ever be served or accepted. Gives warnings of what depends on the login,
+ * or on what other files hold.
  */
-export function judge(scene: Scene, authority: UserAuthority, report: Reporter): void {
+export function judge(scene: Scene, authority: UserAuthority): readonly string[] {
   const {facts, keys, layout, foreign} = scene;
   const found = certificateFindings(facts.effective, siteSettings(facts), {
     authorityKeyType: 'kind' in authority ? KEY_TYPES[authority.kind] : (authority.line.split(' ')[0] ?? ''),
@@ -38,7 +37,7 @@ export function judge(scene: Scene, authority: UserAuthority, report: Reporter):
       hint: `${worst.hint}; nothing was changed`,
     });
   }
-  for (const finding of found) report.warn([finding.message, ...placeOf(finding), finding.hint].join('\n'));
+  return found.map((finding) => [finding.message, ...placeOf(finding), finding.hint].join('\n'));
 }
 
 /** Lines of the configuration that sshd's reason for refusing a login speaks of. */
