@@ -61,7 +61,7 @@ export interface Journal {
 }
 
 /** A target cut down to what tells whether it is there. */
-export function recorded(to: Target | undefined): RecordedTarget {
+function recorded(to: Target | undefined): RecordedTarget {
   if (to === undefined) return null;
   if (to.kind === 'directory') return to;
   const mode = to.mode === undefined ? {} : {mode: to.mode};

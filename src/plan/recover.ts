@@ -1,5 +1,4 @@
 import type {Host} from '../host/host.js';
-import {temporaryName} from '../host/temporary.js';
 import {isUnfinished, type OpenDirectory, openDataDirectory} from './data-directory.js';
 import {inWords, type Problem, restoreIncomplete} from './explain.js';
 import type {Journal, Settings} from './journal.js';
@@ -24,7 +23,6 @@ const NOTHING: Recovery = {outcome: 'nothing', notes: [], noted: []};
 
 /** Takes away what an undone transaction has in the data directory; the journal last. */
 export async function discard(host: Host, directory: OpenDirectory): Promise<void> {
-  await host.remove(temporaryName(directory.record));
   // With a record that cannot be read nobody knows which copies it needs: then all of them stay.
   const record = await readRecord(host, directory.path).catch(() => 'unknown' as const);
   if (record !== 'unknown') await sweepSaved(host, directory, savedIn(record));

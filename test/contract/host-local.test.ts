@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {Failure} from '../../src/errors.js';
@@ -85,12 +86,18 @@ describe('local host', () => {
 
     it('is won by one of many that find a dead one', async () => {
       for (let round = 0; round < 20; round++) {
-        writeFileSync(lockFile, `${round}`);
-        const results = await Promise.allSettled(Array.from({length: 8}, () => host.lock(lockFile)));
+        writeFileSync(lockFile, JSON.stringify({pid: 2 ** 22 + 1, start: `${round}`, boot: boot()}));
+        // They come one after the other, so that some look while others are taking over.
+        const contenders = Array.from({length: 24}, async (_, index) => {
+          for (let turn = 0; turn < index; turn++) await readFile('/proc/self/stat');
+          return host.lock(lockFile);
+        });
+        const results = await Promise.allSettled(contenders);
         const won = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-        expect(won).to.have.length(1);
+        expect(won, `round ${round}`).to.have.length(1);
         await won[0]?.release();
       }
+      expect(readdirSync(root)).to.deep.equal([]);
     });
 
     it('is not let go when somebody else has it by now', async () => {
@@ -168,8 +175,8 @@ describe('local host', () => {
     it('keeps mode, owner and times', async () => {
       const file = join(root, 'file');
       writeFileSync(file, 'before');
-      chmodSync(file, 0o640);
       if (process.getuid?.() === 0) execFileSync('/bin/chown', ['12:34', file]);
+      chmodSync(file, 0o4755);
       const {uid, gid, mode, mtimeMs} = lstatSync(file);
       await host.copy(file, join(root, 'copy'));
       await host.write(file, Buffer.from('after'));

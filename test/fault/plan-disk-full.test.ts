@@ -6,13 +6,14 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {bundle} from '../support/bundle.js';
-import type {Attempt} from '../support/full-disk.js';
+import type {Report} from '../support/full-disk.js';
 import {skip} from '../support/skip.js';
 
 describe('a full disk', function () {
   this.timeout(60_000);
   let directory: string;
-  let attempts: readonly Attempt[];
+  let attempts: Report['attempts'];
+  let leftovers: Report['leftovers'];
 
   before(async function () {
     directory = mkdtempSync(join(tmpdir(), 'agentless-'));
@@ -36,7 +37,7 @@ describe('a full disk', function () {
       process.execPath,
       program,
     ]);
-    attempts = JSON.parse(output.toString()) as Attempt[];
+    ({attempts, leftovers} = JSON.parse(output.toString()) as Report);
   });
 
   after(() => rmSync(directory, {recursive: true, force: true}));
@@ -56,6 +57,10 @@ describe('a full disk', function () {
 
   it('is put back at once nearly always, for undoing makes room', () => {
     expect(attempts.filter(({code}) => code === 'RESTORE_INCOMPLETE').length).to.be.lessThan(2);
+  });
+
+  it('leaves no half line and no temporary file', () => {
+    expect(leftovers).to.deep.equal({size: 'first\n'.length, names: ['log']});
   });
 
   it('is called by its name', () => {

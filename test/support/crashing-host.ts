@@ -10,7 +10,7 @@ export type Fault =
   /** From that operation on nothing can be written any more; removing and running still work. */
   | {readonly from: number; readonly error: string};
 
-export class PowerCut extends Error {}
+class PowerCut extends Error {}
 
 interface Operation {
   readonly kind: 'write' | 'makeDirectory' | 'remove' | 'copy' | 'append' | 'run' | 'lock' | 'release';

@@ -1,6 +1,6 @@
 // Runs on a tiny file system of its own (see plan-disk-full.test.ts): joins with ever more room left, until it fits.
 
-import {rmSync, statfsSync, writeFileSync} from 'node:fs';
+import {lstatSync, readdirSync, rmSync, statfsSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {isDeepStrictEqual} from 'node:util';
 import {Failure} from '../../src/errors.js';
@@ -16,6 +16,11 @@ export interface Attempt {
   readonly whole: boolean;
   /** The same once there is room again and the next run has recovered. */
   readonly wholeLater: boolean;
+}
+
+export interface Report {
+  readonly attempts: readonly Attempt[];
+  readonly leftovers: {readonly size: number; readonly names: readonly string[]};
 }
 
 async function attempt(mount: string, room: number): Promise<Attempt> {
@@ -37,11 +42,27 @@ async function attempt(mount: string, room: number): Promise<Attempt> {
   return {code, message, whole, wholeLater};
 }
 
+async function failing(work: Promise<void>): Promise<void> {
+  const error: unknown = await work.catch((reason: unknown) => reason);
+  if (error === undefined) throw new Error('it should have failed');
+}
+
+/** What is there after an append and a write that find no room. */
+async function leftovers(mount: string): Promise<Report['leftovers']> {
+  const host = new LocalHost();
+  const path = join(mount, 'log');
+  const tooMuch = 'x'.repeat(1_000_000);
+  await host.append(path, 'first\n');
+  await failing(host.append(path, tooMuch));
+  await failing(host.write(join(mount, 'file'), Buffer.from(tooMuch)));
+  return {size: lstatSync(path).size, names: readdirSync(mount)};
+}
+
 async function main(mount: string): Promise<void> {
   const attempts: Attempt[] = [];
   for (let room = 0; attempts.at(-1)?.code !== 'done' && room < 64; room++)
     attempts.push(await attempt(mount, room));
-  process.stdout.write(JSON.stringify(attempts));
+  process.stdout.write(JSON.stringify({attempts, leftovers: await leftovers(mount)} satisfies Report));
 }
 
 await main(process.argv[2] ?? '');

@@ -40,7 +40,7 @@ export const isReload = (argv: readonly string[]): boolean => argv[0] === 'cp';
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
 /** The steps of a join; `again` gives those of a later change of the same files. */
-export function joinSteps(root: string, again = false): readonly Step[] {
+function joinSteps(root: string, again = false): readonly Step[] {
   const at = (path: string): string => join(root, path);
   const file = (path: string, text: string, rest: {mode?: number; secret?: boolean} = {}): Step => ({
     kind: 'path',

@@ -1,4 +1,4 @@
-import {mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {expect} from 'chai';
 import {Failure} from '../../../src/errors.js';
@@ -47,8 +47,10 @@ describe('applying a plan', () => {
   it('reports each step, and skips what holds by now', async () => {
     const seen: string[] = [];
     const steps = [write('file', 'before'), write('new', 'x'), command('true')];
+    const {ino} = lstatSync(at('file'));
     await apply(host, steps, {...options, onStep: ({kind}, time) => seen.push(`${kind} ${time >= 0}`)});
     expect(seen).to.deep.equal(['path true', 'path true', 'command true']);
+    expect(lstatSync(at('file')).ino).to.equal(ino);
     expect(readdirSync(dataDir)).to.deep.equal(['record.json']);
   });
 
@@ -209,6 +211,31 @@ describe('applying a plan', () => {
     expect(readFileSync(at('file'), 'utf8')).to.equal('before');
     const broken = new CrashingHost(host, {at: 3, error: 'EIO'}, () => true);
     expect((await recover(broken, dataDir)).notes.join()).to.match(/(ended with status 3|injected)/);
+  });
+
+  it('undoes the last step first', async () => {
+    const error = await errorOf([
+      write('file', 'one'),
+      write('file', 'two'),
+      write('file', 'three'),
+      command('false'),
+    ]);
+    expect(error).to.include({code: 'CHANGE_FAILED', restored: true});
+  });
+
+  it('tries once more what could not be undone at first', async () => {
+    mkdirSync(at('directory'));
+    const failing = new CrashingHost(host);
+    let failed = 0;
+    failing.onOperation = (_, {kind, what}) => {
+      const isRestore = kind === 'copy' && what === at('file');
+      if (isRestore && failed++ === 0) throw Object.assign(new Error('ENOSPC: no space'), {code: 'ENOSPC'});
+    };
+    const steps = [write('new', 'x'), write('file', 'after'), command('false')];
+    const error: unknown = await apply(failing, steps, options).catch((reason: unknown) => reason);
+    expect(error).to.include({code: 'CHANGE_FAILED', restored: true});
+    expect(failed).to.equal(2);
+    expect(readFileSync(at('file'), 'utf8')).to.equal('before');
   });
 
   it('reports what an earlier run has left behind, and goes on', async () => {
