@@ -1,6 +1,7 @@
 // One batch that looks at a host: a POSIX sh script whose answer is cut into sections. It changes nothing and needs
 // nothing but sh and, for some answers, /proc or systemctl; what is missing is an empty section.
 
+import {readOptions, splitWords} from './getopt.js';
 import type {Host} from './host.js';
 
 export interface Process {
@@ -115,24 +116,26 @@ function readListeners(sections: readonly Section[]): Process[] {
   });
 }
 
+/** Options of an sshd that listens to nobody: for one connection (-i, from the listener itself -R), or for a test. */
+const NO_LISTENER = 'iRtTGV';
+
 /**
  * The words a listener was started with; undefined for children and for one-shot `sshd -i`, `-t`, `-T`.
- * From 8.2 on the title reads `sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups`; words with blanks in them
- * cannot be told apart there.
+ * From 8.2 on the title reads `sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups`.
  */
 export function listenerArgv(words: readonly string[]): string[] | undefined {
   const [first = ''] = words;
   const title = /^sshd(?:: |.*?: )(\/.*?) \[listener\]/.exec(words.join(' '));
-  if (title?.[1] !== undefined) return title[1].split(' ');
-  if (!first.endsWith('/sshd') || words.some((word) => /^-[46dDqo]*[itTG]/.test(word))) return undefined;
-  return [...words];
+  if (title?.[1] !== undefined) return splitWords(title[1]);
+  if (!first.endsWith('/sshd')) return undefined;
+  return readOptions(words).some(({letter}) => NO_LISTENER.includes(letter)) ? undefined : [...words];
 }
 
 function readSockets(text: string): Probe['sockets'] {
   const sockets: {unit: string; listening: string[]}[] = [];
   for (const line of text.split('\n')) {
     if (line.endsWith('.socket')) sockets.push({unit: line, listening: []});
-    const address = /^Listen=(\S+) \(Stream\)/.exec(line)?.[1];
+    const address = /^Listen=((?:\[\S+\]|[\d.]+):\d+) \(Stream\)/.exec(line)?.[1];
     if (address !== undefined) sockets.at(-1)?.listening.push(address);
   }
   return sockets;
@@ -152,6 +155,6 @@ function listeningSockets(table: string, inodes: ReadonlySet<string | undefined>
 function procAddress(hex: string): string {
   const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => (word.match(/../g) ?? []).reverse());
   if (bytes.length === 4) return bytes.map((byte) => Number.parseInt(byte, 16)).join('.');
-  const groups = bytes.join('').match(/.{4}/g) ?? [];
+  const groups = bytes.join('').toLowerCase().match(/.{4}/g) ?? [];
   return `[${groups.map((group) => group.replace(/^0{1,3}/, '')).join(':')}]`;
 }

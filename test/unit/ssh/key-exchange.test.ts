@@ -42,7 +42,7 @@ class Server {
     using shot = oneShotSshd(this.config);
     const exchange = new KeyExchange(algorithms);
     const turns: Uint8Array[] = [];
-    let said = new Uint8Array();
+    let said: Uint8Array = new Uint8Array();
     shot.stream.write(exchange.start());
     for await (const bytes of shot.stream) {
       said = concatBytes(said, bytes as Uint8Array);
