@@ -1,6 +1,6 @@
 import {X509Certificate} from 'node:crypto';
 import {readFileSync} from 'node:fs';
-import {fromBinary} from '@bufbuild/protobuf';
+import {create, fromBinary} from '@bufbuild/protobuf';
 import {expect} from 'chai';
 import {readAuthority} from '../../../src/cluster/authority.js';
 import {readFind} from '../../../src/cluster/find.js';
@@ -134,6 +134,31 @@ function readAuthorityBytes(suite: string, type: string): Uint8Array {
   }
   return bytes.subarray(at, at + length);
 }
+
+describe('an authority', () => {
+  const answer = (keys: readonly string[]) =>
+    create(CertAuthorityV2Schema, {
+      spec: {
+        type: 'openssh',
+        clusterName: 'c.test',
+        activeKeys: {ssh: keys.map((key) => ({publicKey: Buffer.from(key)}))},
+      },
+    });
+
+  it('is refused without a key, or with one that cannot be read', () => {
+    expect(() => readAuthority(answer([]), 'openssh', 'c.test')).to.throw('has no active key');
+    expect(() => readAuthority(answer(['ssh-dss AAAA']), 'openssh', 'c.test')).to.throw('cannot be read');
+    expect(() => readAuthority(create(CertAuthorityV2Schema), 'openssh', 'c.test')).to.throw(
+      'with the no authority',
+    );
+  });
+
+  it('is given as lines without comment', () => {
+    const key = text('balanced-v1/host-key-ed25519.pub').trim();
+    const {active} = readAuthority(answer([`${key} somebody@somewhere`]), 'openssh', 'c.test');
+    expect(active).to.deep.equal([key.split(' ').slice(0, 2).join(' ')]);
+  });
+});
 
 describe('refusals of a real join endpoint', () => {
   interface Case {
