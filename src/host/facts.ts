@@ -41,7 +41,7 @@ export interface HostFacts {
  * configuration that is broken already, no right to write it or `dataDir`.
  */
 export async function lookAt(host: Host, config: string, dataDir: string): Promise<HostFacts> {
-  const found = await probe(host);
+  const found = await probe(host, [config, dirname(config), dataDir]);
   const real = await realConfig(host, config);
   const resolved = await resolveAll(host, found.listeners.map(configOf));
   const daemon = findDaemon(
@@ -54,11 +54,11 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
       hint: 'install the OpenSSH server first (openssh-server on Debian, Ubuntu, Fedora and RHEL)',
     });
   }
-  await checkWritable(host, found.uid, [config, dirname(config), dataDir]);
+  refuseUnwritable(found);
   const [version, effective, include] = await Promise.all([
     sshdVersion(host, daemon.program),
     effectiveConfig(host, daemon, config),
-    knowsInclude(host, daemon),
+    includes(host, daemon, real),
   ]);
   const dialect = {...dialectOf(version), include};
   const [tree, keys] = await Promise.all([readTree(host, config, dialect), readHostKeys(host, effective)]);
@@ -82,12 +82,35 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
   };
 }
 
+/** A file with an Include line that sshd has accepted (else we are refused elsewhere) saves the probe. */
+async function includes(host: Host, daemon: Daemon, file: string): Promise<boolean> {
+  const main = await host.look(file);
+  const text = main?.kind === 'file' ? Buffer.from(main.bytes).toString('latin1') : '';
+  return /^[ \t]*include[ \t=]/im.test(text) || knowsInclude(host, daemon);
+}
+
 async function resolveAll(host: Host, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const resolve = async (path: string) => [path, await host.resolve(path).catch(() => path)] as const;
   return new Map(await Promise.all(paths.map(resolve)));
 }
 
 async function realConfig(host: Host, config: string): Promise<string> {
+  const real = await resolved(host, config);
+  // Before sshd is asked to read it: a named pipe would keep it waiting.
+  const entry = await host.look(real).catch(unreadable(config));
+  if (entry?.kind === 'file') return real;
+  throw new Failure('HOST_UNSUITABLE', `${config} is not a regular file`, {
+    hint: 'name the file that sshd really reads with --openssh-config',
+  });
+}
+
+function unreadable(config: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new Failure('HOST_UNSUITABLE', `cannot read ${config}`, {cause, hint: 'join as root, with sudo'});
+  };
+}
+
+async function resolved(host: Host, config: string): Promise<string> {
   try {
     return await host.resolve(config);
   } catch (error) {
@@ -109,13 +132,9 @@ async function realConfig(host: Host, config: string): Promise<string> {
 }
 
 /** Says no before anything is tried: not root, a read-only file system, an immutable file. */
-async function checkWritable(host: Host, uid: number, paths: readonly string[]): Promise<void> {
-  const script =
-    'for path; do while [ ! -e "$path" ]; do path=$(dirname "$path"); done; [ -w "$path" ] || echo "$path"; done';
-  const {stdout} = await host.run(['sh', '-c', script, 'sh', ...paths]);
-  const refused = [...new Set(stdout.split('\n').filter((path) => path !== ''))];
-  if (refused.length === 0) return;
-  throw new Failure('HOST_UNSUITABLE', `${refused.join(' and ')} cannot be written`, {
+function refuseUnwritable({unwritable, uid}: Probe): void {
+  if (unwritable.length === 0) return;
+  throw new Failure('HOST_UNSUITABLE', `${unwritable.join(' and ')} cannot be written`, {
     hint:
       uid === 0
         ? 'it is on a read-only file system or marked immutable (see `lsattr`); make it writable, then join'

@@ -27,16 +27,24 @@ export interface Probe {
   /** Active socket units of ssh, e.g. "ssh.socket", with what they listen on. */
   readonly sockets: readonly {readonly unit: string; readonly listening: readonly string[]}[];
   readonly systemd: boolean;
+  /** Of the paths asked about: those that cannot be written, or, where nothing is yet, cannot be made. */
+  readonly unwritable: readonly string[];
 }
 
 const SCRIPT = String.raw`
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin
 mark=$1
+shift
 section() { printf '\n%s %s\n' "$mark" "$1"; }
 section uid; id -u
 section gid; id -g
 section hostname; uname -n
 section sshd; command -v sshd
+section unwritable
+for path; do
+  while [ ! -e "$path" ] && [ "$path" != / ]; do path=$(dirname "$path"); done
+  [ -w "$path" ] || echo "$path"
+done
 section systemd; [ -d /run/systemd/system ] && echo yes
 if [ -d /run/systemd/system ]; then
   section sockets
@@ -65,10 +73,10 @@ done
 section end
 `;
 
-/** Runs the batch and reads its answer. */
-export async function probe(host: Host): Promise<Probe> {
+/** Runs the batch and reads its answer; `paths` are those that a change would write. */
+export async function probe(host: Host, paths: readonly string[] = []): Promise<Probe> {
   const mark = `@@${Math.random().toString(36).slice(2)}`;
-  const {stdout} = await host.run(['sh', '-c', SCRIPT, 'sh', mark]);
+  const {stdout} = await host.run(['sh', '-c', SCRIPT, 'sh', mark, ...paths]);
   return readProbe(stdout, mark);
 }
 
@@ -85,6 +93,7 @@ export function readProbe(text: string, mark: string): Probe {
     hostname: value('hostname') ?? '',
     sshd: value('sshd'),
     systemd: value('systemd') === 'yes',
+    unwritable: [...new Set(value('unwritable')?.split('\n') ?? [])],
     sockets: readSockets(value('sockets') ?? ''),
     listeners: readListeners(sections),
   };

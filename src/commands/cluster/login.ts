@@ -1,4 +1,4 @@
-import {Flags} from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import {Failure} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
 import type {Outcome} from '../envelope.js';

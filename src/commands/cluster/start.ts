@@ -1,4 +1,4 @@
-import {Flags} from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import {BaseCommand} from '../base-command.js';
 
 const SUITES = ['legacy', 'balanced-v1', 'fips-v1', 'hsm-v1'] as const;

@@ -1,5 +1,5 @@
 import {userInfo} from 'node:os';
-import {Flags} from '@oclif/core';
+import * as Flags from '@oclif/core/flags';
 import {EXIT, Failure} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
 import type {Outcome} from '../envelope.js';
