@@ -84,7 +84,7 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
 
 /** A file with an Include line that sshd has accepted (else we are refused elsewhere) saves the probe. */
 async function includes(host: Host, daemon: Daemon, file: string): Promise<boolean> {
-  const main = await host.look(file);
+  const main = await host.look(file).catch(() => undefined);
   const text = main?.kind === 'file' ? Buffer.from(main.bytes).toString('latin1') : '';
   return /^[ \t]*include[ \t=]/im.test(text) || knowsInclude(host, daemon);
 }
