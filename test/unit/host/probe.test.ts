@@ -115,6 +115,7 @@ describe('the answer of a probe', () => {
         ['gid', '0\n'],
         ['hostname', 'web1\n'],
         ['sshd', '/usr/sbin/sshd\n'],
+        ['unwritable', '/etc\n/etc\n/var/lib\n'],
         ['systemd', 'yes\n'],
         [
           'sockets',
@@ -142,6 +143,7 @@ describe('the answer of a probe', () => {
       hostname: 'web1',
       sshd: '/usr/sbin/sshd',
       systemd: true,
+      unwritable: ['/etc', '/var/lib'],
       sockets: [{unit: 'ssh.socket', listening: ['0.0.0.0:22', '[::]:22']}],
       listeners: [
         {
@@ -157,7 +159,15 @@ describe('the answer of a probe', () => {
   });
 
   it('may lack everything: another system, a hidden /proc', () => {
-    const nothing = {gid: -1, hostname: '', sshd: undefined, systemd: false, sockets: [], listeners: []};
+    const nothing = {
+      gid: -1,
+      hostname: '',
+      unwritable: [],
+      sshd: undefined,
+      systemd: false,
+      sockets: [],
+      listeners: [],
+    };
     expect(readProbe('', MARK)).to.deep.equal({uid: -1, ...nothing});
     expect(readProbe(answer(['uid', '1000\n'], ['systemd'], ['end']), MARK)).to.deep.equal({
       uid: 1000,
