@@ -65,7 +65,8 @@ export class Failure extends Error {
     this.name = 'Failure';
     this.code = code;
     this.hint = details.hint;
-    this.detail = details.detail;
+    // sshd ends its lines with CR LF.
+    this.detail = details.detail?.replaceAll('\r\n', '\n');
     this.restored = details.restored ?? false;
     this.exitCode = EXIT_OF[code];
     this.oclif = {exit: this.exitCode};

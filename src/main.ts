@@ -14,7 +14,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   // The registry lies beside this file, bundled or not.
   manifest.oclif.commands.target = `./${relative(root, join(dirname(here), `commands/index${extname(here)}`))}`;
   try {
-    await run([...argv], {root, pjson: manifest});
+    // No plugins: looking for them reads files in somebody's home, with a warning where that is not ours.
+    await run([...argv], {root, pjson: manifest, userPlugins: false, devPlugins: false});
   } catch (error) {
     // Commands handle their own failures; what arrives here was thrown before a command ran (unknown command, help).
     process.exitCode = showFailure(error, {
