@@ -15,7 +15,7 @@ import {nodeOf, settleAddress} from './node.js';
 import {readOwnership} from './ownership.js';
 import {preview} from './preview.js';
 import {type Confirm, checkUnique} from './register.js';
-import {authorityKind, kindOfKey, rehearse} from './rehearsal.js';
+import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
@@ -87,10 +87,6 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
     obtain(cluster, token, request),
     describeCredentials,
   );
-  if (kindOfKey(credentials.userAuthorities[0] ?? '') !== authority) {
-    // An authority older than the suite is of another kind than the rehearsal's.
-    judge(scene, {line: credentials.userAuthorities[0] ?? ''}, report);
-  }
   // A cluster may have changed its suite and not its authority: now it is known who signs.
   judge(scene, {line: credentials.userAuthorities[0] ?? ''});
   const address = settleAddress(wanted.address, credentials, scene);
