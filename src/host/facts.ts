@@ -60,7 +60,7 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
     effectiveConfig(host, daemon, config),
     includes(host, daemon, real),
   ]);
-  const dialect = {...dialectOf(version), include};
+  const dialect = {...dialectOf(version), ...(include !== undefined && {include})};
   const [tree, keys] = await Promise.all([readTree(host, config, dialect), readHostKeys(host, effective)]);
   if (keys.usable.length === 0) {
     throw new Failure('HOST_UNSUITABLE', 'sshd has no host key that a cluster could certify', {
@@ -83,7 +83,7 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
 }
 
 /** A file with an Include line that sshd has accepted (else we are refused elsewhere) saves the probe. */
-async function includes(host: Host, daemon: Daemon, file: string): Promise<boolean> {
+async function includes(host: Host, daemon: Daemon, file: string): Promise<boolean | undefined> {
   const main = await host.look(file).catch(() => undefined);
   const text = main?.kind === 'file' ? Buffer.from(main.bytes).toString('latin1') : '';
   return /^[ \t]*include[ \t=]/im.test(text) || knowsInclude(host, daemon);

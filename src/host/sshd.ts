@@ -56,20 +56,23 @@ const PRIVSEP = /Missing privilege separation directory: (\S+)/;
  * sshd -t and -T need the privilege separation directory, which does not exist before the first start (images,
  * socket activation). It lies under /run, empty and owned by root; sshd's own unit makes it the same way.
  */
-export async function runSshd(host: Host, argv: readonly string[], input = ''): Promise<RunResult> {
-  const result = await host.run(argv, {input});
+async function runSshd(host: Host, argv: readonly string[]): Promise<RunResult> {
+  const result = await host.run(argv);
   const missing = PRIVSEP.exec(result.stderr)?.[1];
   if (missing === undefined) return result;
   await host.makeDirectory(missing, {mode: 0o755});
-  return host.run(argv, {input});
+  return host.run(argv);
 }
 
-/** True when this sshd knows Include; probed, because vendors have carried it back to older versions. */
-export async function knowsInclude(host: Host, daemon: Daemon): Promise<boolean> {
-  const {stderr} = await runSshd(
-    host,
-    [daemon.program, '-t', '-f', '/dev/stdin'],
-    'Include /nonexistent/*.conf\n',
-  );
-  return !/Bad configuration option: include/i.test(stderr);
+const INCLUDE_PROBE = `printf 'Include /nonexistent/*.conf\\nNoSuchKeyword yes\\n' | "$0" -t -f /dev/stdin`;
+
+/**
+ * Whether this sshd knows Include, undefined when it does not tell; probed, because vendors have carried it back to older
+ * versions. A shell hands the lines over: sshd opens /dev/stdin anew, which works for a pipe, but not for the socket that
+ * a child of Node has there. The second keyword is one that no sshd knows; its complaint shows that the lines were read.
+ */
+export async function knowsInclude(host: Host, daemon: Daemon): Promise<boolean | undefined> {
+  const {stderr} = await host.run(['/bin/sh', '-c', INCLUDE_PROBE, daemon.program]);
+  if (!/configuration option: NoSuchKeyword/i.test(stderr)) return undefined;
+  return !/configuration option: Include/i.test(stderr);
 }
