@@ -124,7 +124,7 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
         .filter((key) => taken.has(formatPublicKey(key.blob)))
         .map(
           (key) =>
-            `${key.file} keeps the certificate in ${taken.get(formatPublicKey(key.blob))}; it gets none of ours`,
+            `${key.file} keeps the certificate in ${taken.get(formatPublicKey(key.blob))}; it gets none of ours, and clients that prefer its type cannot verify this host through the cluster`,
         ),
     ],
   };
