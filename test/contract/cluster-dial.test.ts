@@ -39,6 +39,13 @@ function leaf(issuer: Issuer, key: KeyObject, changes: Partial<LeafRequest> = {}
   });
 }
 
+/** The same certificate with a broken signature, which nobody's TLS library minds presenting. */
+function forged(certificate: string): string {
+  const der = Buffer.from(certificate.replace(/-----[A-Z ]+-----|\s/g, ''), 'base64');
+  der.writeUInt8((der.at(-1) ?? 0) ^ 1, der.length - 1);
+  return `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
+}
+
 describe('dialling Auth', () => {
   const host = newAuthority();
   const clientKey = newKey();
@@ -108,6 +115,7 @@ describe('dialling Auth', () => {
       {cert: leaf({key: stranger.key, name: host.name}, serverKey)},
       /not signed by an authority/,
     ],
+    ['a forged signature', {cert: forged(leaf(host, serverKey))}, /not signed by an authority/],
     ['another host of this cluster', {cert: leaf(host, serverKey, {names: ['web1']})}, /is not for 6469/],
     [
       'another name in the same domain',
