@@ -2,23 +2,15 @@
 
 import {dirname} from 'node:path/posix';
 import {Failure} from '../errors.js';
-import {certificateAlgorithms, plainAlgorithms} from '../ssh/algorithms.js';
-import {formatPublicKey, type KeyType, type PublicKey, parsePublicKey} from '../ssh/key.js';
 import {type Dialect, dialectOf, type EffectiveConfig, type Tree} from '../ssh/sshd-config/index.js';
 import {configOf, type Daemon, findDaemon} from './daemon.js';
 import type {Host} from './host.js';
+import {type HostKey, readHostKeys} from './host-keys.js';
 import {type Probe, probe} from './probe.js';
-import {effectiveConfig, knowsInclude, sshdVersion, type Version} from './sshd.js';
+import {knowsInclude, sshdVersion, testedConfig, type Version} from './sshd.js';
 import {readTree} from './sshd-tree.js';
 
-export interface HostKey extends PublicKey {
-  /** The private key's file as sshd names it. */
-  readonly file: string;
-  /** Algorithms by which sshd, as configured, lets this key prove itself plain… */
-  readonly plainBy: readonly string[];
-  /** …and by a certificate; empty: a certificate would never be served. */
-  readonly certificateBy: readonly string[];
-}
+export type {HostKey} from './host-keys.js';
 
 export interface HostFacts {
   readonly probe: Probe;
@@ -55,13 +47,14 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
     });
   }
   refuseUnwritable(found);
-  const [version, effective, include] = await Promise.all([
+  const [version, tested, include] = await Promise.all([
     sshdVersion(host, daemon.program),
-    effectiveConfig(host, daemon, config),
+    testedConfig(host, daemon, config),
     includes(host, daemon, real),
   ]);
+  const {effective} = tested;
   const dialect = {...dialectOf(version), ...(include !== undefined && {include})};
-  const [tree, keys] = await Promise.all([readTree(host, config, dialect), readHostKeys(host, effective)]);
+  const [tree, keys] = await Promise.all([readTree(host, config, dialect), readHostKeys(host, tested)]);
   if (keys.usable.length === 0) {
     throw new Failure('HOST_UNSUITABLE', 'sshd has no host key that a cluster could certify', {
       ...(keys.warnings.length > 0 && {detail: keys.warnings.join('\n')}),
@@ -140,72 +133,6 @@ function refuseUnwritable({unwritable, uid}: Probe): void {
         ? 'it is on a read-only file system or marked immutable (see `lsattr`); make it writable, then join'
         : 'join as root, with sudo',
   });
-}
-
-/** The public halves of what sshd serves, read from .pub files or asked of ssh-keygen. */
-async function readHostKeys(host: Host, effective: EffectiveConfig) {
-  const files = effective.all('hostkey');
-  const allowed = effective.one('hostkeyalgorithms')?.split(',');
-  const usable: HostKey[] = [];
-  const warnings: string[] = [];
-  for (const found of await Promise.all(files.map((file) => readHostKey(host, file, allowed)))) {
-    if ('warning' in found) warnings.push(found.warning);
-    else if (!usable.some((key) => formatPublicKey(key.blob) === formatPublicKey(found.blob)))
-      usable.push(found);
-  }
-  return {usable, warnings: warnings.filter((warning) => warning !== '')};
-}
-
-async function readHostKey(
-  host: Host,
-  file: string,
-  allowed: readonly string[] | undefined,
-): Promise<HostKey | {warning: string}> {
-  const secret = await host.look(file).catch(() => undefined);
-  // A default key that was never made is not worth a word; sshd skips it as well.
-  if (secret === undefined)
-    return {warning: isDefaultKey(file) ? '' : `host key ${file} cannot be read; it is not served`};
-  if (secret.kind === 'file' && (secret.mode & 0o077) !== 0 && !looksShared(secret.mode)) {
-    return {
-      warning: `host key ${file} has mode ${secret.mode.toString(8)}; sshd does not load it (chmod 0600 ${file})`,
-    };
-  }
-  const line = (await publicHalf(host, file)).trim();
-  try {
-    const key = parsePublicKey(line);
-    return {...key, file, ...provenBy(key.type, allowed)};
-  } catch {
-    const type = line.split(' ')[0] ?? '';
-    return {
-      warning: `host key ${file} (${type || 'unreadable'}) is of no kind that a cluster certifies; left as it is`,
-    };
-  }
-}
-
-/** HostKeyAlgorithms may leave out plain keys or certificates of a type. SHA-1 is used where there is nothing else. */
-function provenBy(type: KeyType, allowed: readonly string[] | undefined) {
-  const modern = (names: readonly string[]) => {
-    const known = names.filter((name) => allowed === undefined || allowed.includes(name));
-    const sha2 = known.filter((name) => !/^ssh-rsa(-cert|$)/.test(name));
-    return sha2.length > 0 ? sha2 : known;
-  };
-  return {plainBy: modern(plainAlgorithms(type)), certificateBy: modern(certificateAlgorithms(type))};
-}
-
-async function publicHalf(host: Host, file: string): Promise<string> {
-  const beside = await host.look(`${file}.pub`).catch(() => undefined);
-  if (beside?.kind === 'file') return Buffer.from(beside.bytes).toString('latin1');
-  const {stdout} = await host.run(['ssh-keygen', '-y', '-P', '', '-f', file]);
-  return stdout;
-}
-
-function isDefaultKey(file: string): boolean {
-  return /^\/etc\/ssh\/ssh_host_(rsa|dsa|ecdsa|ed25519|mldsa44_ed25519|xmss)_key$/.test(file);
-}
-
-/** RHEL keeps host keys 0640 root:ssh_keys, and its sshd takes them. */
-function looksShared(mode: number): boolean {
-  return (mode & 0o777) === 0o640;
 }
 
 /** The live socket knows best: under socket activation Port in the file may mean nothing. */

@@ -4,15 +4,17 @@ import type {Duplex} from 'node:stream';
 import {KeyExchange} from '../ssh/key-exchange.js';
 import {SshFormatError} from '../ssh/wire.js';
 
-const PATIENCE = 5000;
-
-/** Blob of the host key or certificate; undefined when the server has none of these algorithms, or does not answer. */
+/**
+ * Blob of the host key or certificate; undefined when the server has none of these algorithms, or has not answered
+ * after `patience` milliseconds.
+ */
 export async function servedKey(
   stream: Duplex,
   algorithms: readonly string[],
+  patience = 5000,
 ): Promise<Uint8Array | undefined> {
   const exchange = new KeyExchange(algorithms);
-  const timer = setTimeout(() => stream.destroy(), PATIENCE);
+  const timer = setTimeout(() => stream.destroy(), patience);
   try {
     stream.write(exchange.start());
     for await (const bytes of stream) {

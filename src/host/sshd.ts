@@ -28,9 +28,22 @@ export function sshdCommand(daemon: Daemon, mode: '-t' | '-T' | '-i', config: st
 
 /** What `sshd -T` makes of a file; sshd's own words as SSHD_CONFIG_INVALID when it refuses the configuration. */
 export async function effectiveConfig(host: Host, daemon: Daemon, config: string): Promise<EffectiveConfig> {
-  const result = await runSshd(host, sshdCommand(daemon, '-T', config));
-  if (result.status === 0) return parseEffective(result.stdout);
-  throw refusal(config, result.stderr);
+  return (await testedConfig(host, daemon, config)).effective;
+}
+
+export interface Tested {
+  readonly effective: EffectiveConfig;
+  /** Files named by HostKey lines that sshd cannot load; it says nothing of its default ones. */
+  readonly unloaded: readonly string[];
+}
+
+/** The same with the host keys that sshd complains about. */
+export async function testedConfig(host: Host, daemon: Daemon, config: string): Promise<Tested> {
+  const {status, stdout, stderr} = await runSshd(host, sshdCommand(daemon, '-T', config));
+  if (status !== 0) throw refusal(config, stderr);
+  // "Could not" until 8.3.
+  const complaints = stderr.matchAll(/^(?:Unable to|Could not) load host key: (.*?)\r?$/gm);
+  return {effective: parseEffective(stdout), unloaded: [...complaints].map((match) => match[1] ?? '')};
 }
 
 /** What to say when sshd itself does not accept the configuration that is there. */
