@@ -19,7 +19,7 @@ export interface Reload {
  * so nobody waits for it; setsid keeps the shell from making it deaf to SIGINT.
  */
 const REVIVE = `
-if kill -HUP "$1" 2>/dev/null; then sleep 1; kill -0 "$1" 2>/dev/null && exit 0; fi
+if kill -HUP "$1" 2>/dev/null; then sleep 0.3 || sleep 1; kill -0 "$1" 2>/dev/null && exit 0; fi
 shift; exec </dev/null >/dev/null 2>&1
 if setsid -f true; then setsid -f "$@"; else "$@" & fi`;
 

@@ -65,7 +65,7 @@ function progress({report}: Tools, {steps, scene}: Work) {
 }
 
 async function proveServed(tools: Tools, {scene, wish, credentials}: Work): Promise<void> {
-  const {host, report} = tools;
+  const {host, report, signal} = tools;
   if (!wish.reload) {
     report.warn('sshd was not reloaded, as you asked: what it serves now is unproven');
     return;
@@ -77,7 +77,7 @@ async function proveServed(tools: Tools, {scene, wish, credentials}: Work): Prom
   await interruptible(
     tools,
     'prove',
-    prove(host, scene, credentials.certificates),
+    prove(host, scene, credentials.certificates, signal),
     ({certificates, keys}) => {
       return `sshd serves ${certificates} of ${certificates} certificates; all ${keys} known host keys unchanged`;
     },

@@ -22,16 +22,17 @@ export interface Proof {
 /**
  * Waits until the daemon answers with exactly these certificates ("type base64" by host key file) and all the plain
  * keys, and sees that nothing but our keywords is in effect that was not before. CHANGE_FAILED with what was seen
- * instead when it does not within ten seconds.
+ * instead when it does not within ten seconds, or not before the signal: nobody waits for the answer then.
  */
 export async function prove(
   host: Host,
   scene: Scene,
   certificates: ReadonlyMap<string, string>,
+  signal?: AbortSignal,
 ): Promise<Proof> {
   const {facts, layout, previous} = scene;
   const [missing, now] = await Promise.all([
-    untilNothingIsMissing(host, facts, certificates),
+    untilNothingIsMissing(host, facts, certificates, signal),
     effectiveConfig(host, facts.daemon, facts.config),
   ]);
   const wrong = [...missing, ...differences(facts.effective, now, layout, previous)];
@@ -70,11 +71,12 @@ async function untilNothingIsMissing(
   host: Host,
   facts: HostFacts,
   certificates: ReadonlyMap<string, string>,
+  signal?: AbortSignal,
 ): Promise<string[]> {
   const deadline = Date.now() + PATIENCE;
   for (;;) {
     const missing = await missingFrom(host, facts, certificates);
-    if (missing.length === 0 || Date.now() > deadline) return missing;
+    if (missing.length === 0 || Date.now() > deadline || signal?.aborted) return missing;
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
 }

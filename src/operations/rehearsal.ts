@@ -4,7 +4,6 @@
 // Every certificate of a host carries the same names. So each key type is shown to work once, each name is shown to work
 // once, and the product of both is not run.
 
-import {randomBytes} from 'node:crypto';
 import {join} from 'node:path/posix';
 import type {SignatureSuite} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
@@ -16,6 +15,7 @@ import {formatPublicKey, generateKey, opensshPrivateKey, publicBlob} from '../ss
 import {differences} from './effect.js';
 import {acceptsHost, acceptsLogin, type Client, reasonOf} from './handshake.js';
 import {type Layout, layoutIn} from './layout.js';
+import {newStage} from './stage.js';
 import {linesBehind} from './verdict.js';
 
 export type AuthorityKind = Parameters<typeof generateKey>[0];
@@ -55,11 +55,7 @@ const VALID_SECONDS = 600n;
 
 /** Throws REHEARSAL_FAILED with sshd's own reason; leaves nothing behind. */
 export async function rehearse(host: Host, script: Script): Promise<Rehearsed> {
-  const stage = join(
-    script.facts.probe.uid === 0 ? '/run' : '/tmp',
-    `agentless-${randomBytes(6).toString('hex')}`,
-  );
-  await host.makeDirectory(stage, {mode: 0o700});
+  const stage = await newStage(host, script.facts.probe.uid);
   const written: string[] = [];
   const put = async (name: string, text: string | Uint8Array, mode = 0o600) => {
     const path = name.startsWith('/') ? name : join(stage, name);

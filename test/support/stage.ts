@@ -58,11 +58,12 @@ export class Stage {
     return Stage.start({...options, sshd: {keyTypes: ['ed25519', 'ecdsa'], ...options.sshd}});
   }
 
-  /** Everything a join may change. */
-  host(): Promise<Record<string, Leaf>> {
-    return snapshot(join(this.root, 'etc')).then((tree) =>
-      Object.fromEntries(Object.entries(tree).filter(([path]) => path !== 'sshd.log')),
-    );
+  /** Everything a join may change. What sshd writes itself is its own: its log, and the time of its pid file. */
+  async host(): Promise<Record<string, Leaf>> {
+    const {'sshd.log': _log, 'sshd.pid': pid, ...tree} = await snapshot(join(this.root, 'etc'));
+    if (pid === undefined) return tree;
+    const {mtime: _mtime, ...written} = pid;
+    return {...tree, 'sshd.pid': written};
   }
 
   /** The text of sshd_config, latin-1. */

@@ -1,0 +1,153 @@
+// Signals sent to the real program at every stage of a real join, and death without notice at any moment.
+
+import {existsSync, readdirSync} from 'node:fs';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import type {CliResult} from '../support/cli.js';
+import {servedKeys} from '../support/served-keys.js';
+import {Stage} from '../support/stage.js';
+import {snapshot} from '../support/tree.js';
+
+type Host = Awaited<ReturnType<Stage['host']>>;
+
+const STAGES = ['look', 'cluster', 'rehearse', 'identity', 'write', 'reload', 'prove', 'register'] as const;
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+describe('a join that is interrupted', function () {
+  this.timeout(120_000);
+  let stage: Stage;
+  let untouched: Host;
+  let keys: ReadonlySet<string>;
+
+  async function fresh(): Promise<void> {
+    stage = await Stage.quick();
+    untouched = await stage.host();
+    keys = await servedKeys(stage.sshd.port);
+  }
+
+  /** The host is as before, and sshd serves what it served before. */
+  async function expectBefore(what: string): Promise<void> {
+    expect(await stage.host(), what).to.deep.equal(untouched);
+    expect(existsSync(stage.dataDir), what).to.equal(false);
+    expect(stage.cluster.nodes(), what).to.deep.equal([]);
+    expect(await servedKeys(stage.sshd.port), what).to.deep.equal(keys);
+  }
+
+  async function expectJoined(what: string): Promise<void> {
+    expect(stage.cluster.nodes(), what).to.have.length(1);
+    const login = await stage.loginByCertificate('web1');
+    expect(login.stdout, `${what}: ${login.stderr}`).to.equal('hello\n');
+  }
+
+  /** Joins, and sends the signal as soon as the stage has been told of; twice where there is time for it. */
+  async function signalled(signal: NodeJS.Signals, after: string): Promise<CliResult> {
+    let send = (_: NodeJS.Signals): void => undefined;
+    let text = '';
+    return stage.join([], {
+      started: (_, kill) => {
+        send = kill;
+      },
+      onStderr: (piece) => {
+        const known = text.length;
+        text += piece;
+        const told = new RegExp(`^  ${after} .*$`, 'm').exec(text);
+        if (told === null || told.index + told[0].length < known) return;
+        send(signal);
+        if (after === 'reload') setTimeout(() => send(signal), 20);
+      },
+    });
+  }
+
+  describe('by a signal', () => {
+    before(fresh);
+    after(() => stage.stop());
+
+    for (const [index, name] of STAGES.entries()) {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        // What follows a stage that has been told is the same for both; before the end one of them each will do.
+        if (index < 3 && index % 2 === (signal === 'SIGINT' ? 1 : 0)) continue;
+        if (name === 'register' && signal === 'SIGINT') continue;
+        it(`${signal} after ${name}`, async () => {
+          const {status, stderr, stdout} = await signalled(signal, name);
+          const said = `${stdout}${stderr}`;
+          expect(said).to.not.include(stage.cluster.token);
+          // A record that is being written when the signal comes is written: the join is done then.
+          // A process that is ending anyhow is ended by the signal.
+          if (status === 0 || (status === null && stdout.includes('Joined.'))) {
+            expect(name, said).to.be.oneOf(['prove', 'register']);
+            expect(said).to.match(/^ {2}register /m);
+            await expectJoined(name);
+            await stage.stop();
+            return fresh();
+          }
+          expect(status, said).to.equal(130);
+          expect(stderr).to.match(/^error: interrupted/m);
+          if (['write', 'reload', 'prove'].includes(name))
+            expect(stderr).to.include('everything is as it was before');
+          await expectBefore(name);
+        });
+      }
+    }
+
+    it('says so in JSON, too', async () => {
+      const {stdout, status} = await stage.join(['--json'], {
+        started: (_, kill) => setTimeout(() => kill('SIGTERM'), 250),
+      });
+      if (status === 143 || stdout === '') return;
+      const {error} = JSON.parse(stdout) as {error?: {code: string}};
+      expect([status, error?.code]).to.deep.equal([130, 'INTERRUPTED']);
+    });
+  });
+
+  describe('by SIGKILL', () => {
+    before(fresh);
+    after(() => stage.stop());
+
+    const ROUNDS = 12;
+    const leftIn = (directory: string, pid: number) =>
+      readdirSync(directory).filter((name) => name.startsWith(`agentless-${pid}-`));
+
+    it(`${ROUNDS} times at any moment: a dry run puts everything back, a join finishes`, async () => {
+      const start = performance.now();
+      expect((await stage.join(['--dry-run'])).status).to.equal(0);
+      const duration = (performance.now() - start) * 1.6;
+      const outcomes = new Set<string>();
+      for (let round = 0; round < ROUNDS; round += 1) {
+        let killed = 0;
+        const {status} = await stage.join([], {
+          started: (pid, kill) => {
+            killed = pid;
+            setTimeout(() => kill('SIGKILL'), duration * ((round + 1) / ROUNDS));
+          },
+        });
+        // What it had started, such as ssh, may outlive it for a moment.
+        await pause(100);
+        const what = `round ${round}`;
+        const byJoin = round % 2 === 0;
+        const next = byJoin ? await stage.joinJson(['--yes']) : await stage.joinJson(['--dry-run']);
+        const said = `${what}: ${JSON.stringify(next)}`;
+        expect(next.exit, said).to.equal(0);
+        const undone = next.warnings.some((warning) => warning.includes('was undone'));
+        outcomes.add(status === 0 ? 'done' : undone ? 'undone' : 'nothing');
+        for (const directory of ['/run', '/tmp']) expect(leftIn(directory, killed), said).to.deep.equal([]);
+        const joined = byJoin || existsSync(join(stage.dataDir, 'record.json'));
+        if (!joined) {
+          expect(await stage.host(), said).to.deep.equal(untouched);
+          expect(existsSync(stage.dataDir), said).to.equal(false);
+          expect(await servedKeys(stage.sshd.port), said).to.deep.equal(keys);
+          continue;
+        }
+        await expectJoined(said);
+        expect((await stage.joinJson(['--dry-run'])).changed, said).to.equal(false);
+        const names = Object.keys({...(await snapshot(stage.dataDir)), ...(await stage.host())});
+        expect(
+          names.filter((name) => /tmp|journal|lock/.test(name)),
+          said,
+        ).to.deep.equal([]);
+        await stage.stop();
+        await fresh();
+      }
+      expect([...outcomes], 'some were killed at work').to.include('undone');
+    });
+  });
+});
