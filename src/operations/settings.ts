@@ -81,8 +81,9 @@ function addressOf(wish: JoinWish, stored: JoinSettings | undefined, facts: Host
 export function addressWarning(address: string): string | undefined {
   const {host} = parseAddress(address, 22);
   switch (addressKind(host)) {
-    case 'loopback':
     case 'unspecified':
+      return `nobody can dial ${address}: the cluster replaces it by the address it sees`;
+    case 'loopback':
       return `${address} is a loopback address: the cluster replaces it by the address it sees, and only a proxy on this machine could dial it`;
     case 'link-local':
       return `${address} is a link-local address: a proxy elsewhere cannot dial it`;
@@ -99,6 +100,7 @@ export function readSettings(data: unknown): JoinSettings | undefined {
   const value = data as Partial<Record<keyof JoinSettings, unknown>>;
   const texts = ['cluster', 'proxy', 'nodeId', 'hostname', 'address', 'config'] as const;
   if (!texts.every((key) => typeof value[key] === 'string')) return undefined;
-  if (!Array.isArray(value.additionalPrincipals) || typeof value.labels !== 'object') return undefined;
+  const {additionalPrincipals, labels} = value;
+  if (!Array.isArray(additionalPrincipals) || typeof labels !== 'object' || labels === null) return undefined;
   return data as JoinSettings;
 }

@@ -22,23 +22,34 @@ export function mergeAuthorities(
   const keys = new Set(ours.map((line) => formatPublicKey(parsePublicKey(line).blob)));
   const merged: string[] = [];
   const warnings: string[] = [];
-  for (const [index, raw] of (existing ?? '').split(/\r?\n/).entries()) {
-    const line = raw.replace(/^\uFEFF/, '').trim();
-    if (line === '' || line.startsWith('#')) continue;
+  let stopped: number | undefined;
+  let behind = 0;
+  for (const [index, raw] of (existing ?? '').split('\n').entries()) {
+    const line = raw.replace(BYTE_ORDER_MARK, '').trim();
     const key = keyOf(line);
-    if (key !== undefined) {
-      if (!keys.has(key)) merged.push(line);
-      keys.add(key);
-    } else {
-      warnings.push(
-        `${from} line ${index + 1} is no public key that can be merged; sshd stopped reading there, it is left out`,
-      );
+    // Measured: a byte order mark ends sshd's reading, and so does a carriage return on a line of its own.
+    if (key === undefined ? /^[ \t]*[^# \t]/.test(raw) : BYTE_ORDER_MARK.test(raw)) stopped ??= index + 1;
+    if (key === undefined && line !== '' && !line.startsWith('#')) {
+      warnings.push(`${from} line ${index + 1} is no public key that can be merged; it is left out`);
     }
+    if (key === undefined || keys.has(key)) continue;
+    keys.add(key);
+    merged.push(line);
+    if (stopped !== undefined) behind += 1;
+  }
+  if (behind > 0) {
+    const what = behind === 1 ? 'a key' : `${behind} keys`;
+    warnings.push(
+      `sshd stopped reading ${from} at line ${stopped}; ${what} from there on will be trusted now`,
+    );
   }
   const lines = [OWNER_LINE, ...ours.map((line) => formatPublicKey(parsePublicKey(line).blob))];
   if (merged.length > 0) lines.push(`# Trusted here before, from ${from}`, ...merged);
   return {text: `${lines.join('\n')}\n`, own: merged.length, warnings};
 }
+
+/** As the latin-1 text of a file has it. */
+const BYTE_ORDER_MARK = /^\u00ef\u00bb\u00bf/;
 
 /** "type base64" of a line that sshd can read; authorities on security keys are not ours to judge and are kept. */
 function keyOf(line: string): string | undefined {
