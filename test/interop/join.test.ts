@@ -38,9 +38,9 @@ describe('join openssh against a real cluster', () => {
     if (root !== undefined) rmSync(root, {recursive: true, force: true});
   });
 
-  const words = (): string[] => [
-    ...['join', 'openssh', '--proxy-server', proxy ?? '', '--openssh-config', sshd.config],
-    ...['--data-dir', join(root, 'data'), '--hostname', NAME, '--address', `127.0.0.1:${sshd.port}`],
+  const words = (host = sshd, data = 'data'): string[] => [
+    ...['join', 'openssh', '--proxy-server', proxy ?? '', '--openssh-config', host.config],
+    ...['--data-dir', join(root, data), '--hostname', NAME, '--address', `127.0.0.1:${host.port}`],
     ...['--labels', 'purpose=interop', '--json', ...(caFile ? ['--ca-file', caFile] : [])],
   ];
 
@@ -78,8 +78,7 @@ describe('join openssh against a real cluster', () => {
   it('leaves a host alone whose name another node has', async () => {
     const other = await startPrivateSshd({directory: join(root, 'other'), program: process.env['SSHD']});
     try {
-      const own = ['--openssh-config', other.config, '--data-dir', join(root, 'other-data')];
-      const taken = [...words(), ...own, '--address', `127.0.0.1:${other.port}`, '--token', '-'];
+      const taken = [...words(other, 'other-data'), '--token', '-'];
       const refused = envelope(await agentless(taken, {input: token ?? ''}));
       expect(refused.exit).to.equal(4);
       expect(refused.error?.code).to.equal('NODE_EXISTS');
