@@ -6,7 +6,7 @@ import type {Daemon} from './daemon.js';
 import type {Process} from './probe.js';
 
 export interface Reload {
-  /** undefined: nothing has to be done, the next connection starts sshd with the new configuration. */
+  /** undefined: nothing has to be done, sshd does not run. */
   readonly argv: readonly string[] | undefined;
   /** Brings sshd back on the old files, whether it lives or died of the reload. */
   readonly settle: readonly string[] | undefined;
@@ -26,19 +26,30 @@ if setsid -f true; then setsid -f "$@"; else "$@" & fi`;
 /** The user's command ($0), and our own way where that fails: it may have been what has ended sshd. */
 const OWN_COMMAND_OR = 'sh -c "$0" && exit 0; ';
 
+/** Units that were started too often in a short time, or failed to start, stay failed until that is forgotten. */
+const FORGET = 'systemctl reset-failed "$@" 2>/dev/null; ';
+const RESTART = `${FORGET}exec systemctl restart "$1"`;
+
+/** A service ($1) that runs is started again; its socket ($2) listens afterwards, or else the service itself does. */
+const SETTLE_SOCKET =
+  `${FORGET}systemctl try-restart "$1" && ` +
+  '{ systemctl --quiet is-active "$2" || systemctl start "$2" || exec systemctl restart "$1"; }';
+
 /** `command` is the user's own reload command, run by /bin/sh as Teleport's agent does. */
 export function reloadOf(daemon: Daemon, command: string | undefined): Reload {
   if (command !== undefined) return reloadByCommand(daemon, command);
   const {process, socket} = daemon;
   if (process === undefined) {
-    const text = socket
-      ? `not needed: ${socket} starts sshd for the next connection`
-      : 'not needed: sshd is not running';
-    return {argv: undefined, settle: undefined, text};
+    return socket === undefined
+      ? {argv: undefined, settle: undefined, text: 'not needed: sshd is not running'}
+      : reloadOfSocket(socket);
   }
   if (process.unit !== undefined && socket !== undefined) {
-    const argv = ['systemctl', 'restart', process.unit];
-    return {argv, settle: argv, text: `${process.unit} restarted (${socket} keeps listening)`};
+    return {
+      argv: ['systemctl', 'restart', process.unit],
+      settle: ['/bin/sh', '-c', SETTLE_SOCKET, 'sh', process.unit, socket],
+      text: `${process.unit} restarted (${socket} keeps listening)`,
+    };
   }
   if (process.unit !== undefined) {
     return {
@@ -63,10 +74,20 @@ export function reloadOf(daemon: Daemon, command: string | undefined): Reload {
   };
 }
 
+/** Nothing runs, but a connection that comes after we have looked starts it; the one of our own proof in any case. */
+function reloadOfSocket(socket: string): Reload {
+  const unit = socket.replace(/socket$/, 'service');
+  return {
+    argv: ['systemctl', 'try-restart', unit],
+    settle: ['/bin/sh', '-c', SETTLE_SOCKET, 'sh', unit, socket],
+    text: `not needed: ${socket} starts sshd for the next connection`,
+  };
+}
+
 /** What brings the daemon back when it does not answer although every file is as it was. */
 export function revival({process}: Daemon): readonly string[] | undefined {
   if (process === undefined || process.pid === 1) return undefined;
-  if (process.unit !== undefined) return ['systemctl', 'restart', process.unit];
+  if (process.unit !== undefined) return ['/bin/sh', '-c', RESTART, 'sh', process.unit];
   return ['/bin/sh', '-c', REVIVE, 'sh', ...revived(process)];
 }
 

@@ -42,18 +42,23 @@ describe('how sshd is made to take a new configuration', () => {
   });
 
   it('restarts the unit under socket activation, where a reload would end it', () => {
-    expect(reloadOf({...UNIT, socket: 'ssh.socket'}, undefined)).to.deep.equal({
-      argv: ['systemctl', 'restart', 'ssh.service'],
-      settle: ['systemctl', 'restart', 'ssh.service'],
-      text: 'ssh.service restarted (ssh.socket keeps listening)',
-    });
+    const {argv, settle, text} = reloadOf({...UNIT, socket: 'ssh.socket'}, undefined);
+    expect(argv).to.deep.equal(['systemctl', 'restart', 'ssh.service']);
+    expect(settle?.[2])
+      .to.match(/reset-failed.*try-restart.*start/)
+      .and.not.to.match(/reload/);
+    expect(settle?.slice(4)).to.deep.equal(['ssh.service', 'ssh.socket']);
+    expect(text).to.equal('ssh.service restarted (ssh.socket keeps listening)');
   });
 
-  it('does nothing where the next connection starts a new sshd, or none runs', () => {
-    const socket = reloadOf({...STOPPED, state: 'socket', socket: 'ssh.socket'}, undefined);
-    expect(socket.argv).to.equal(undefined);
-    expect(socket.settle).to.equal(undefined);
-    expect(socket.text).to.equal('not needed: ssh.socket starts sshd for the next connection');
+  it('restarts only what a connection has started meanwhile, where the socket waits for the next one', () => {
+    const {argv, settle, text} = reloadOf({...STOPPED, state: 'socket', socket: 'ssh.socket'}, undefined);
+    expect(argv).to.deep.equal(['systemctl', 'try-restart', 'ssh.service']);
+    expect(settle?.slice(4)).to.deep.equal(['ssh.service', 'ssh.socket']);
+    expect(text).to.equal('not needed: ssh.socket starts sshd for the next connection');
+  });
+
+  it('does nothing where none runs', () => {
     const stopped = reloadOf(STOPPED, undefined);
     expect(stopped).to.include({argv: undefined, settle: undefined, text: 'not needed: sshd is not running'});
   });
@@ -100,8 +105,10 @@ describe('how sshd is made to take a new configuration', () => {
 });
 
 describe('how sshd is brought back', () => {
-  it('restarts its unit', () => {
-    expect(revival(UNIT)).to.deep.equal(['systemctl', 'restart', 'ssh.service']);
+  it('restarts its unit, even where systemd has had enough of it', () => {
+    const argv = revival(UNIT) ?? [];
+    expect(argv[2]).to.match(/reset-failed .*exec systemctl restart "\$1"$/);
+    expect(argv.slice(4)).to.deep.equal(['ssh.service']);
   });
 
   it('has no way where it did not run, or is process 1', () => {
