@@ -1,0 +1,126 @@
+// A real join in this process, on a host that can die under it: real files, a real sshd, a real cluster.
+
+import {execFileSync} from 'node:child_process';
+import {existsSync, readFileSync, rmSync} from 'node:fs';
+import {join as joinPath} from 'node:path';
+import type {Cluster} from '../../src/cluster/cluster.js';
+import {Secret} from '../../src/errors.js';
+import type {Host} from '../../src/host/host.js';
+import {LocalHost} from '../../src/host/local.js';
+import {join} from '../../src/operations/join.js';
+import type {Joined} from '../../src/operations/joined.js';
+import {recover} from '../../src/plan/plan.js';
+import {clientOf} from './cluster-client.js';
+import {CrashingHost, type Fault} from './crashing-host.js';
+import {servedKeys} from './served-keys.js';
+import {Stage} from './stage.js';
+import {snapshot} from './tree.js';
+
+type Tree = Awaited<ReturnType<typeof snapshot>>;
+
+const isReload = (argv: readonly string[]): boolean =>
+  argv[0] === 'kill' || argv.some((word) => word.includes('kill -HUP'));
+
+export class JoinScene {
+  private constructor(
+    readonly stage: Stage,
+    private readonly untouched: Tree,
+    private readonly keys: ReadonlySet<string>,
+  ) {}
+
+  static async set(): Promise<JoinScene> {
+    const stage = await Stage.quick();
+    execFileSync('cp', ['-a', joinPath(stage.root, 'etc'), joinPath(stage.root, 'copy')]);
+    return new JoinScene(stage, await stage.host(), await servedKeys(stage.sshd.port));
+  }
+
+  host(fault?: Fault): CrashingHost {
+    return new CrashingHost(new LocalHost(), fault, isReload);
+  }
+
+  /** Joins as the program does, on this host; a dead host speaks to nobody any more. */
+  join(host: CrashingHost): Promise<Joined> {
+    const {cluster, sshd, dataDir} = this.stage;
+    const wish = {
+      proxy: cluster.proxy,
+      token: new Secret(cluster.token),
+      hostname: 'web1',
+      address: `127.0.0.1:${sshd.port}`,
+      config: sshd.config,
+      dataDir,
+      register: true,
+      reload: true,
+      proveLogins: [],
+      dryRun: false,
+      replace: true,
+    };
+    const silent = {heading: () => undefined, step: () => undefined, warn: () => undefined};
+    return join(
+      {
+        host,
+        connect: () => mortal(clientOf(cluster), host),
+        report: silent,
+        confirm: async () => false,
+        signal: new AbortController().signal,
+      },
+      wish,
+    );
+  }
+
+  /** What any command does first. */
+  async recover(host: Host = new LocalHost()): Promise<string> {
+    return (await recover(host, this.stage.dataDir)).outcome;
+  }
+
+  /** What differs from the host as it was before; empty when nothing does. */
+  async differences(): Promise<string[]> {
+    const tree = await this.stage.host();
+    const paths = [...new Set([...Object.keys(tree), ...Object.keys(this.untouched)])];
+    const changed = paths.filter(
+      (path) => JSON.stringify(tree[path]) !== JSON.stringify(this.untouched[path]),
+    );
+    const left = existsSync(this.stage.dataDir) ? Object.keys(await snapshot(this.stage.dataDir)) : [];
+    const served = await servedKeys(this.stage.sshd.port);
+    const same = served.size === this.keys.size && [...served].every((key) => this.keys.has(key));
+    return [...changed, ...left.map((name) => `data/${name}`), ...(same ? [] : ['what sshd serves'])];
+  }
+
+  /** Puts the host back to where it was, whatever has become of it. */
+  async reset(): Promise<void> {
+    const {root, dataDir, cluster} = this.stage;
+    for (const {id} of cluster.nodes()) cluster.removeNode(id);
+    const etc = joinPath(root, 'etc');
+    const [pid, log] = ['sshd.pid', 'sshd.log'].map((name) => joinPath(etc, name));
+    rmSync(dataDir, {recursive: true, force: true});
+    rmSync(joinPath(etc, 'agentless'), {recursive: true, force: true});
+    execFileSync('cp', ['-a', joinPath(root, 'copy/sshd_config'), this.stage.sshd.config]);
+    const seen = readFileSync(log ?? '', 'latin1').length;
+    process.kill(Number(readFileSync(pid ?? '', 'latin1')), 'SIGHUP');
+    while (
+      !readFileSync(log ?? '', 'latin1')
+        .slice(seen)
+        .includes('Server listening')
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.stage.stop();
+  }
+}
+
+/** The same object, whose methods throw once the host is dead: its process is gone as well. */
+function mortal<T extends object>(target: T, host: CrashingHost): T {
+  return new Proxy(target, {
+    get: (object, name) => {
+      const value: unknown = Reflect.get(object, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (host.dead && name !== 'close') throw new Error('the process is gone');
+        const result: unknown = Reflect.apply(value, object, args);
+        return name === ('as' satisfies keyof Cluster) ? mortal(result as object, host) : result;
+      };
+    },
+  });
+}
