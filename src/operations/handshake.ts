@@ -1,6 +1,7 @@
 // A real ssh client against a throw-away `sshd -i` that serves one connection on its standard input and output: no
 // port, no daemon, nothing shared with the running sshd.
 
+import {Failure} from '../errors.js';
 import type {Host, RunResult} from '../host/host.js';
 
 /** Where a client finds what it needs; all inside one private directory. */
@@ -103,9 +104,17 @@ async function attempt(host: Host, client: Client, name: string, words: readonly
     'true',
   ];
   const result: RunResult = await host.run(argv, {timeout: 30_000});
+  if (result.stderr === '' && (result.status === 126 || result.status === 127)) throw noClient();
   const entry = await host.look(log);
   if (entry !== undefined) await host.remove(log);
   return {result, log: entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : ''};
+}
+
+/** Some distributions install the server without the client. */
+function noClient(): Failure {
+  return new Failure('HOST_UNSUITABLE', 'there is no ssh client on this host to rehearse with', {
+    hint: 'install openssh-client (Debian, Ubuntu) or openssh-clients (Fedora, RHEL, SUSE); nothing was changed',
+  });
 }
 
 /** Quotes a word for the shell that runs ProxyCommand. */
@@ -136,15 +145,21 @@ const REASONS = [
   /No matching private key|Could not load host certificate|no matching host key/,
   /Authentication refused/,
   /pam_open_session|PAM:/,
-  /Failed publickey/,
+  /^Partial publickey/,
+  // The plain key is tried first, and fails: what became of the certificate matters.
+  /^Failed publickey .*-CERT /,
+  /^Failed publickey/,
 ];
 
-/** sshd's own reason, verbatim, or its last words that are not debugging. */
+/** Lines that every connection has. */
+const COMMON = /^(debug|Connection (from|closed|reset) )/;
+
+/** sshd's own reason, verbatim, or its last words that are not debugging; undefined when it gives none. */
 export function reasonOf(log: string): string | undefined {
-  const lines = log.split(/\r?\n/).map((line) => line.trim());
+  const lines = log.split(/\r?\n/).map((line) => line.trim().replace(/ \[preauth\]$/, ''));
   for (const pattern of REASONS) {
-    const line = lines.find((one) => pattern.test(one));
-    if (line !== undefined) return line.replace(/^debug1: /, '').replace(/ \[preauth\]$/, '');
+    const line = lines.map((one) => one.replace(/^debug1: /, '')).find((one) => pattern.test(one));
+    if (line !== undefined) return line;
   }
-  return lines.findLast((line) => line !== '' && !line.startsWith('debug'));
+  return lines.findLast((line) => line !== '' && !COMMON.test(line));
 }

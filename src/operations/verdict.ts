@@ -52,6 +52,14 @@ export function linesBehind(facts: HostFacts, reason: string): string[] {
 const UNNAMED = [
   {reason: /ROOT LOGIN REFUSED/, keyword: /^permitrootlogin$/},
   {reason: /does not contain an authorized principal/, keyword: /^authorizedprincipals(file|command)$/},
+  {reason: /revoked/i, keyword: /^revokedkeys$/},
+  {reason: /certificate signature algorithm/, keyword: /^casignaturealgorithms$/},
+  {reason: /^Partial /, keyword: /^authenticationmethods$/},
+  // The client's words, which name what the server would have taken.
+  {
+    reason: /Permission denied \((?!.*publickey)/,
+    keyword: /^(authenticationmethods|pubkeyauthentication)$/,
+  },
 ] as const;
 
 function isMeant(one: (typeof UNNAMED)[number], keyword: string, reason: string): boolean {

@@ -28,7 +28,7 @@ describe("sshd's own reason for a refusal", () => {
     'the same before 8.5':
       'userauth_pubkey: key type ssh-ed25519-cert-v01@openssh.com not in PubkeyAcceptedKeyTypes',
     CASignatureAlgorithms:
-      'error: Refusing certificate: certificate signature algorithm ssh-ed25519 not supported',
+      'userauth_pubkey: certificate signature algorithm ssh-ed25519: signature algorithm not supported',
     'a login that does not exist': 'Invalid user deploy from UNKNOWN port 65535',
     RevokedKeys: 'error: Authentication key ED25519-CERT SHA256:x revoked by file /etc/ssh/revoked',
     'RevokedKeys that cannot be read':
@@ -40,6 +40,8 @@ describe("sshd's own reason for a refusal", () => {
       'error: Could not load host certificate "/x": No such file or directory',
     StrictModes: 'Authentication refused: bad ownership or modes for directory /root',
     'PAM, session phase': 'error: PAM: pam_open_session(): Permission denied',
+    'AuthenticationMethods that wants more':
+      'Partial publickey for deploy from UNKNOWN port 65535 ssh2: ED25519-CERT SHA256:x ID x (serial 0) CA ED25519 SHA256:y',
     'nothing but the failure itself':
       'Failed publickey for deploy from UNKNOWN port 65535 ssh2: ED25519-CERT SHA256:x ID x (serial 0) CA ED25519 SHA256:y',
   };
@@ -56,6 +58,16 @@ describe("sshd's own reason for a refusal", () => {
     expect(reasonOf(log(failed, denied, 'Invalid user deploy from UNKNOWN'))).to.equal(denied);
   });
 
+  it('is about the certificate, not about the plain key that a client tries before it', () => {
+    const plain = 'Failed publickey for deploy from UNKNOWN port 65535 ssh2: ED25519 SHA256:x';
+    const certificate =
+      'Failed publickey for deploy from UNKNOWN port 65535 ssh2: ED25519-CERT SHA256:x ID x';
+    const partial = 'Partial publickey for deploy from UNKNOWN port 65535 ssh2: ED25519-CERT SHA256:x ID x';
+    expect(reasonOf(log(plain, certificate))).to.equal(certificate);
+    expect(reasonOf(log(plain, partial))).to.equal(partial);
+    expect(reasonOf(log(plain))).to.equal(plain);
+  });
+
   it('is its last word that is not debugging where none is known', () => {
     expect(reasonOf('debug1: a\r\nfirst\r\nfatal: out of luck\r\ndebug1: b\r\n\r\n')).to.equal(
       'fatal: out of luck',
@@ -63,7 +75,8 @@ describe("sshd's own reason for a refusal", () => {
   });
 
   it('is nothing where it said nothing', () => {
-    for (const nothing of ['', '\r\n', 'debug1: only this\r\ndebug2: and that\r\n']) {
+    const common = 'Connection from UNKNOWN port 65535 on UNKNOWN port 65535';
+    for (const nothing of ['', '\r\n', 'debug1: only this\r\ndebug2: and that\r\n', log(common)]) {
       expect(reasonOf(nothing)).to.equal(undefined);
     }
   });
