@@ -197,16 +197,20 @@ describe('join openssh on a host that is not fit for it', () => {
     });
   });
 
-  it('without any sshd', async function () {
-    if (!isRoot) skip(this, 'needs a mount namespace');
-    const hide =
-      'for f in /usr/sbin/sshd /usr/local/sbin/sshd; do [ -e $f ] && mount --bind /dev/null $f; done';
-    const prefix = ['unshare', '-m', 'sh', '-c', `${hide}; exec "$@"`, 'sh'];
-    if (spawnSync('unshare', ['-m', 'true']).status !== 0) skip(this, 'no mount namespaces here');
-    const expected = {...UNSUITABLE, says: /there is no sshd on this host/};
-    const {error} = await refused(stage, expected, [], {prefix});
-    expect(error?.hint).to.include('openssh-server');
-  });
+  for (const [what, says, packages] of [
+    ['sshd', /there is no sshd on this host/, 'openssh-server'],
+    ['ssh', /there is no ssh client on this host/, 'openssh-client'],
+  ] as const) {
+    it(`without any ${what}`, async function () {
+      if (!isRoot) skip(this, 'needs a mount namespace');
+      if (spawnSync('unshare', ['-m', 'true']).status !== 0) skip(this, 'no mount namespaces here');
+      const places = ['sbin', 'bin', 'local/sbin', 'local/bin'].map((place) => `/usr/${place}/${what}`);
+      const hide = `for f in ${places.join(' ')}; do [ -e $f ] && mount --bind /dev/null $f; done`;
+      const prefix = ['unshare', '-m', 'sh', '-c', `${hide}; exec "$@"`, 'sh'];
+      const {error} = await refused(stage, {...UNSUITABLE, says}, [], {prefix});
+      expect(error?.hint).to.include(packages);
+    });
+  }
 
   it('with a full disk: put back, or never begun', async function () {
     if (!isRoot || spawnSync('unshare', ['-m', 'true']).status !== 0) skip(this, 'no mount namespaces here');
