@@ -5,6 +5,7 @@ import {expect} from 'chai';
 import {authName} from '../../src/cluster/auth-dial.js';
 import {connect} from '../../src/cluster/client.js';
 import type {Identity} from '../../src/cluster/cluster.js';
+import {openTls} from '../../src/cluster/open-tls.js';
 import {
   authorityName,
   type Issuer,
@@ -174,6 +175,26 @@ describe('dialling Auth', () => {
       expect(error.hint).to.contain('layer 7 load balancer');
       expect(received).to.equal(0);
     }
+  });
+
+  it('lives through a connection that fails before anybody uses it', async () => {
+    const server = net.createServer((raw) => {
+      const secure = tls.createServer(good, (socket) => {
+        socket.on('error', () => {});
+        raw.resetAndDestroy();
+      });
+      secure.emit(
+        'connection',
+        raw.on('error', () => {}),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const target = {host: '127.0.0.1', port: (server.address() as AddressInfo).port};
+    const {signal} = new AbortController();
+    const socket = await openTls({target, httpProxy: undefined}, {rejectUnauthorized: false}, signal);
+    await new Promise<void>((resolve) => socket.on('close', () => resolve()).resume());
+    server.close();
+    expect(socket.errored).to.include({code: 'ECONNRESET'});
   });
 
   it('says so where the connection ends during the handshake', async () => {
