@@ -54,10 +54,13 @@ describe('a real join whose host dies', function () {
     for (let number = first; number <= operations.length; number += 1) {
       // The lines of the journal are many and alike; the plan's own tests cut each of them.
       if (operations[number - 1]?.kind === 'append' && number % 3 !== 0) continue;
+      const reloads = scene.reloads;
       expect(await dieAt(number, number), nameOf(number)).to.equal(true);
+      const loaded = scene.reloads > reloads;
       const outcome = await scene.recover();
       const whole = await expectWhole(`${nameOf(number)}, ${outcome}`);
       seen[whole] += 1;
+      if (whole === 'before' && loaded) expect(scene.reloads, nameOf(number)).to.be.greaterThan(reloads + 1);
       if (whole === 'after' || scene.stage.cluster.nodes().length > 0) await scene.reset();
     }
     expect(seen.before).to.be.greaterThan(15);

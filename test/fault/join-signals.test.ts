@@ -107,6 +107,28 @@ describe('a join that is interrupted', function () {
     const leftIn = (directory: string, pid: number) =>
       readdirSync(directory).filter((name) => name.startsWith(`agentless-${pid}-`));
 
+    it('in a rehearsal: the next one takes away what is left of it', async () => {
+      const parent = process.getuid?.() === 0 ? '/run' : '/tmp';
+      let left: string[] = [];
+      let killed = 0;
+      for (let attempt = 0; left.length === 0 && attempt < 10; attempt += 1) {
+        await stage.join(['--dry-run'], {
+          started: (pid) => {
+            killed = pid;
+          },
+          onStderr: (text) => {
+            if (text.includes('  cluster '))
+              setTimeout(() => process.kill(killed, 'SIGKILL'), 20 + attempt * 20);
+          },
+        });
+        left = leftIn(parent, killed);
+      }
+      expect(left, 'none was killed while it rehearsed').to.have.length(1);
+      expect((await stage.join(['--dry-run'])).status).to.equal(0);
+      expect(leftIn(parent, killed)).to.deep.equal([]);
+      await expectBefore('rehearsal');
+    });
+
     it(`${ROUNDS} times at any moment: a dry run puts everything back, a join finishes`, async () => {
       const start = performance.now();
       expect((await stage.join(['--dry-run'])).status).to.equal(0);

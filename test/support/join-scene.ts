@@ -72,6 +72,12 @@ export class JoinScene {
     return (await recover(host, this.stage.dataDir)).outcome;
   }
 
+  /** How often sshd has been told to read its configuration again. */
+  get reloads(): number {
+    const log = readFileSync(joinPath(this.stage.root, 'etc/sshd.log'), 'latin1');
+    return log.match(/Received SIGHUP/g)?.length ?? 0;
+  }
+
   /** What differs from the host as it was before; empty when nothing does. */
   async differences(): Promise<string[]> {
     const tree = await this.stage.host();
