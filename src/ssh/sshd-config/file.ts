@@ -27,7 +27,8 @@ export function parseConfig(bytes: Uint8Array, dialect: Dialect): ConfigFile {
   let glued = '';
   const lines = splitLines(latin1(bytes)).map((raw, index): Line => {
     const base = {number: index + 1, raw, args: []};
-    if (index === 0 && raw.startsWith(BYTE_ORDER_MARK)) {
+    // Unless sshd passes the line over (an unfinished quote in the keyword), the mark is part of an unknown keyword.
+    if (index === 0 && raw.startsWith(BYTE_ORDER_MARK) && readDirective(withoutEnd(raw), dialect)) {
       return {...base, problem: 'the file begins with a byte order mark'};
     }
     if (raw.length > dialect.longestLine) return {...base, problem: 'line too long'};

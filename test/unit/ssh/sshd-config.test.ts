@@ -176,6 +176,11 @@ describe('a configuration file as lines', () => {
     expect(said('# x\0\nPort 22', OLD)).to.deep.equal(['', 'port|22']);
   });
 
+  it('passes a line with a byte order mark over where sshd does: a quote in its keyword is not closed', () => {
+    const [line] = parseConfig(Buffer.from('\xef\xbb\xbfBanner"\t', 'latin1'), dialectOf([9, 2])).lines;
+    expect([line?.keyword, line?.problem]).to.deep.equal([undefined, undefined]);
+  });
+
   it('reports a byte order mark, and a lone CR as no end of line', () => {
     expect(said('\xef\xbb\xbf# x\nPort 22')).to.deep.equal([
       '! the file begins with a byte order mark',
