@@ -34,7 +34,11 @@ export interface Tools {
 /** Joins, or makes sure that the host is joined as wished. `changed` is false when nothing had to be done. */
 export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
   // Also finishes or undoes what an interrupted run has left.
-  const owned = await readOwnership(tools.host, wish.dataDir, tools.report);
+  let again = wish;
+  const owned = await readOwnership(tools.host, wish.dataDir, tools.report, (nodeId) => {
+    // A join that was cut off may have left a record: under the same id it becomes ours again.
+    again = {nodeId, ...wish};
+  });
   const proxy = wish.proxy ?? owned?.settings.proxy;
   if (proxy === undefined) {
     throw new Failure('USAGE', 'which cluster? --proxy-server is missing', {
@@ -46,7 +50,7 @@ export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
     `Joining ${wish.hostname ?? owned?.settings.hostname ?? tools.host.name} through ${proxy}`,
   );
   try {
-    return await (owned ? joinAgain(tools, wish, cluster, owned) : joinFirst(tools, wish, cluster));
+    return await (owned ? joinAgain(tools, wish, cluster, owned) : joinFirst(tools, again, cluster));
   } finally {
     await cluster.close();
   }

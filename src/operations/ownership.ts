@@ -19,13 +19,17 @@ export interface Ownership {
   readonly since: string;
 }
 
-/** undefined: this host is not joined. */
+/**
+ * undefined: this host is not joined. `takeOver` is told of a node whose record an interrupted first join may have
+ * written; without it the user is.
+ */
 export async function readOwnership(
   host: Host,
   dataDir: string,
   report: Reporter,
+  takeOver?: (nodeId: string) => void,
 ): Promise<Ownership | undefined> {
-  await clearUp(host, dataDir, report);
+  await clearUp(host, dataDir, report, takeOver);
   const record = await readRecord(host, dataDir);
   if (record === undefined) return undefined;
   const settings = readSettings(record.settings);
@@ -38,17 +42,23 @@ export async function readOwnership(
   return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
 }
 
-async function clearUp(host: Host, dataDir: string, report: Reporter): Promise<void> {
+async function clearUp(
+  host: Host,
+  dataDir: string,
+  report: Reporter,
+  takeOver: ((nodeId: string) => void) | undefined,
+): Promise<void> {
   const {outcome, operation, at, notes, noted} = await recover(host, dataDir);
   if (outcome === 'nothing') return;
   report.warn(`an interrupted run (${operation ?? 'unknown'}, ${at ?? 'unknown'}) was ${outcome}`);
   for (const note of notes) report.warn(note);
   for (const {registering} of noted) {
-    if (outcome === 'undone' && typeof registering === 'string') {
+    if (outcome !== 'undone' || typeof registering !== 'string') continue;
+    if (takeOver) takeOver(registering);
+    else
       report.warn(
         `it may have left a node record; remove it with \`tctl rm node/${registering}\`, or join with --yes`,
       );
-    }
   }
 }
 

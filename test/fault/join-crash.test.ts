@@ -67,6 +67,17 @@ describe('a real join whose host dies', function () {
     expect(seen.after).to.be.greaterThan(0);
   });
 
+  it('that has registered a moment ago: the next join takes its record over', async () => {
+    const commit = operations.findLastIndex(({kind}) => kind === 'append') + 1;
+    await scene.join(scene.host({at: commit, die: 'before'})).catch(() => undefined);
+    const [left] = scene.stage.cluster.nodes();
+    expect(left?.hostname).to.equal('web1');
+    const {changed, node} = await scene.join(scene.host(), {replace: false});
+    expect([changed, node.id]).to.deep.equal([true, left?.id]);
+    expect(scene.stage.cluster.nodes()).to.have.length(1);
+    await scene.reset();
+  });
+
   it('is untouched when it dies in the rehearsal, and needs no recovery', async () => {
     for (let number = 1; number < first; number += 4) {
       expect(await dieAt(number, number), nameOf(number)).to.equal(true);

@@ -9,6 +9,7 @@ import type {Host} from '../../src/host/host.js';
 import {LocalHost} from '../../src/host/local.js';
 import {join} from '../../src/operations/join.js';
 import type {Joined} from '../../src/operations/joined.js';
+import type {JoinWish} from '../../src/operations/settings.js';
 import {recover} from '../../src/plan/plan.js';
 import {clientOf} from './cluster-client.js';
 import {CrashingHost, type Fault} from './crashing-host.js';
@@ -39,7 +40,7 @@ export class JoinScene {
   }
 
   /** Joins as the program does, on this host; a dead host speaks to nobody any more. */
-  join(host: CrashingHost): Promise<Joined> {
+  join(host: CrashingHost, changes: Partial<JoinWish> = {}): Promise<Joined> {
     const {cluster, sshd, dataDir} = this.stage;
     const wish = {
       proxy: cluster.proxy,
@@ -53,6 +54,7 @@ export class JoinScene {
       proveLogins: [],
       dryRun: false,
       replace: true,
+      ...changes,
     };
     const silent = {heading: () => undefined, step: () => undefined, warn: () => undefined};
     return join(
