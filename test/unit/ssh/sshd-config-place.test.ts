@@ -336,7 +336,8 @@ describe('a staged main file', function () {
   });
 
   it('means to sshd what the installed tree will mean, and our lines are all that changes', async () => {
-    const seed = Number(process.env['SEED'] ?? Date.now());
+    // A fixed seed, so that a red run means the change and not the dice; SEED=$(date +%s) looks further.
+    const seed = Number(process.env['SEED'] ?? 20261121);
     const {dialect} = sshd;
     const choices = fc.tuple(
       soundConfig(dialect),

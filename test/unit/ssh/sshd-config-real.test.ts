@@ -93,7 +93,8 @@ describe('sshd_config as sshd itself reads it', function () {
   }
 
   async function compareAll(configs: fc.Arbitrary<Generated>, count: number, first: number, sound: boolean) {
-    const seed = Number(process.env['SEED'] ?? Date.now());
+    // A fixed seed, so that a red run means the change and not the dice; SEED=$(date +%s) looks further.
+    const seed = Number(process.env['SEED'] ?? 20261121);
     const samples = fc
       .sample(configs, {numRuns: count, seed})
       .map((generated, i) => ({generated, number: first + i}));
