@@ -5,6 +5,7 @@ import {dirname, extname, join, relative} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {run} from '@oclif/core/run';
 import {showFailure} from './commands/show-failure.js';
+import {Failure} from './errors.js';
 
 /** Runs one command line; sets the process exit code and never throws. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -18,11 +19,30 @@ export async function main(argv: readonly string[]): Promise<void> {
     await run([...argv], {root, pjson: manifest, userPlugins: false, devPlugins: false});
   } catch (error) {
     // Commands handle their own failures; what arrives here was thrown before a command ran (unknown command, help).
-    process.exitCode = showFailure(error, {
+    process.exitCode = showFailure(await withCommands(error), {
       json: argv.includes('--json'),
       command: argv.slice(0, 2).join(' '),
     });
   }
+}
+
+/** An unknown command is answered with those there are. */
+async function withCommands(error: unknown): Promise<unknown> {
+  const typed = error instanceof Error && /^command (\S+) not found$/.exec(error.message)?.[1];
+  if (!typed) return error;
+  const {COMMANDS} = await import('./commands/index.js');
+  const known = Object.keys(COMMANDS);
+  const longest = known.find((id) => typed.startsWith(`${id}:`));
+  const message =
+    longest === undefined
+      ? `there is no command "${spaced(typed)}"`
+      : `"${spaced(longest)}" takes flags only, not "${spaced(typed.slice(longest.length + 1))}"`;
+  const commands = known.map(spaced).join(', ');
+  return new Failure('USAGE', message, {cause: error, hint: `the commands are ${commands}; each has --help`});
+}
+
+function spaced(id: string): string {
+  return id.replaceAll(':', ' ');
 }
 
 function packageRoot(start: string): string {

@@ -55,13 +55,29 @@ function isOclifExit(error: unknown): error is {oclif: {exit: number}} {
 export function asFailure(error: unknown): Failure | undefined {
   if (error instanceof Failure) return error;
   if (!(error instanceof Error) || !('oclif' in error)) return undefined;
-  const [first = 'wrong usage', ...more] = error.message.split('\n').filter((line) => line.trim() !== '');
-  const rest = more.filter((line) => !line.startsWith('See more help'));
-  return new Failure('USAGE', first.charAt(0).toLowerCase() + first.slice(1), {
+  const {message, detail} = usageWords(error.message);
+  return new Failure('USAGE', message, {
     hint: 'see `agentless --help`, or `--help` after the command',
-    ...(rest.length > 0 && {detail: rest.join('\n')}),
+    ...(detail !== undefined && {detail}),
     cause: error,
   });
+}
+
+/** oclif's words in our form: one line that says what is wrong, the rest under it. */
+function usageWords(text: string): {message: string; detail?: string} {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('See more help'))
+    .map((line) => line.charAt(0).toLowerCase() + line.slice(1));
+  const listed = /^the following errors? occurred:$/.test(lines[0] ?? '') ? lines.slice(1) : lines;
+  const [first = 'wrong usage', ...rest] = listed;
+  const flag = /^parsing (--\S+)$/.exec(first)?.[1];
+  if (flag !== undefined) return {message: `${flag}: ${rest.join(' ')}`};
+  if (rest.length === 0) return {message: first};
+  return listed === lines
+    ? {message: first, detail: rest.join('\n')}
+    : {message: `${listed.length} flags are wrong or missing`, detail: listed.join('\n')};
 }
 
 function bugReport(error: unknown): string {
