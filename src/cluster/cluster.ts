@@ -2,6 +2,7 @@
 // after its type, signature, key, principals and validity have been checked.
 
 import type {Secret} from '../errors.js';
+import type {Proof} from './proof.js';
 
 export type SignatureSuite = 'legacy' | 'balanced-v1' | 'fips-v1' | 'hsm-v1';
 
@@ -36,6 +37,8 @@ export interface HostCertificateRequest {
 
 export interface JoinRequest extends HostCertificateRequest {
   readonly token: Secret;
+  /** What the token's join method wants besides; absent: nothing, method "token". */
+  readonly proof?: Proof;
   /** authorized_keys line of the host key that the join itself has certified. */
   readonly hostKey: string;
 }

@@ -8,6 +8,7 @@ import {checkHostCertificate} from '../ssh/certificate-verify.js';
 import {parsePublicKey} from '../ssh/key.js';
 import {SshFormatError} from '../ssh/wire.js';
 import type {HostCertificateRequest} from './cluster.js';
+import type {Certs} from './gen/auth_pb.js';
 import {authorityProblem, clientProblem, readCertificates} from './tls-certificate.js';
 
 export const ROLE = 'Node';
@@ -21,6 +22,17 @@ export interface Issued {
   readonly tlsCertificate: string;
   readonly tlsAuthorities: readonly string[];
   readonly sshAuthorities: readonly string[];
+}
+
+/** The same from a gRPC answer. */
+export function readCerts({ssh, tls, tlsCaCerts, sshCaCerts}: Certs): Issued {
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
+  return {
+    sshCertificate: text(ssh).trim(),
+    tlsCertificate: text(tls),
+    tlsAuthorities: tlsCaCerts.map(text),
+    sshAuthorities: sshCaCerts.map((line) => text(line).trim()),
+  };
 }
 
 export interface Expected extends HostCertificateRequest {

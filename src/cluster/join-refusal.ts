@@ -7,12 +7,14 @@ import type {Refused} from './web-status.js';
 
 const NEW_TOKEN = 'make a new one with `tctl tokens add --type=node`';
 
-const REFUSALS: readonly {
+interface Refusal {
   readonly text: RegExp;
-  readonly code: 'TOKEN_REFUSED' | 'ROLE_REFUSED' | 'REQUEST_REFUSED';
+  readonly code: 'TOKEN_REFUSED' | 'ROLE_REFUSED' | 'REQUEST_REFUSED' | 'NODE_EXISTS';
   readonly message: (match: RegExpExecArray) => string;
   readonly hint: string;
-}[] = [
+}
+
+const BY_TOKEN: readonly Refusal[] = [
   {
     text: /token expired or not found/,
     code: 'TOKEN_REFUSED',
@@ -26,11 +28,23 @@ const REFUSALS: readonly {
     hint: NEW_TOKEN,
   },
   {
+    text: /only valid for the (iam|EC2) join method/,
+    code: 'TOKEN_REFUSED',
+    message: ([, method = '']) => `the token is for the join method ${method.toLowerCase()}`,
+    hint: `join with the --join-method that the token is for, or ${NEW_TOKEN}`,
+  },
+  {
     text: /only valid for the (\w+) join method|IDToken not provided for (\w+)/,
     code: 'TOKEN_REFUSED',
     message: ([, method, provider]) =>
       `the token is for the join method ${method ?? provider}, which is not supported`,
     hint: `${NEW_TOKEN}, which has the method "token"`,
+  },
+  {
+    text: /getting token|does not support the IAM join method/,
+    code: 'TOKEN_REFUSED',
+    message: () => 'the token is not for the join method iam',
+    hint: 'leave --join-method out, or use a token whose join_method is iam',
   },
   {
     text: /the token does not allow "\w+" role/,
@@ -46,11 +60,47 @@ const REFUSALS: readonly {
   },
 ];
 
-/** Token, role and everything else that repeating cannot help. */
-export function joinRefusal({status, message}: Refused): Failure {
-  const said = oneLine(message);
+const BY_PROOF: readonly Refusal[] = [
+  {
+    text: /did not match any allow rules/,
+    code: 'TOKEN_REFUSED',
+    message: () => 'no allow rule of the token is for who this host is to AWS',
+    hint: "compare account, ARN and region with the token's rules: `tctl get tokens`",
+  },
+  {
+    text: /aws sts api returned status/,
+    code: 'REQUEST_REFUSED',
+    message: () => "AWS does not accept this host's credentials",
+    hint: 'check the AWS credentials and the clock of this host',
+  },
+  {
+    text: /unknown STS host|non-FIPS STS endpoint/,
+    code: 'REQUEST_REFUSED',
+    message: () => 'the cluster does not ask AWS in the region of this host',
+    hint: 'set AWS_REGION to one that it knows (AWS_USE_FIPS_ENDPOINT=true for a FIPS cluster)',
+  },
+  {
+    text: /host ID "([^"]+)" and role "\w+" already exists/,
+    code: 'NODE_EXISTS',
+    message: () => 'the cluster has a node of this EC2 instance already',
+    hint: 'if that was this host, remove the record with `tctl rm node/ID` and join again',
+  },
+  {
+    text: /PendingTime .* is older than/,
+    code: 'REQUEST_REFUSED',
+    message: () => 'this EC2 instance was started too long ago for the token',
+    hint: 'join sooner after the start, raise aws_iid_ttl of the token, or stop and start the instance',
+  },
+];
+
+/** Token, role and everything else that repeating cannot help. `hide` takes secrets out of what is quoted. */
+export function joinRefusal(
+  {status, message}: Refused,
+  hide: (text: string) => string = (text) => text,
+): Failure {
+  const said = oneLine(hide(plainWords(message)));
   const detail = said === '' ? {} : {detail: `the cluster says: ${said}`};
-  for (const refusal of REFUSALS) {
+  for (const refusal of [...BY_TOKEN, ...BY_PROOF]) {
     const match = refusal.text.exec(message);
     if (match) return new Failure(refusal.code, refusal.message(match), {hint: refusal.hint, ...detail});
   }
@@ -58,4 +108,9 @@ export function joinRefusal({status, message}: Refused): Failure {
     hint: "the log of the cluster's auth service may say more",
     ...detail,
   });
+}
+
+/** Without the frame that a proxy puts around what Auth has said. */
+export function plainWords(message: string): string {
+  return message.replace(/^rpc error: code = \w+ desc = /, '');
 }

@@ -1,14 +1,18 @@
-// Joining by a token: POST /webapi/host/credentials, the endpoint that every supported cluster has.
+// Joining: POST /webapi/host/credentials, the endpoint that every supported cluster has, or the gRPC stream that a token
+// of method iam needs.
 
 import {createPublicKey, generateKeyPair, type KeyObject} from 'node:crypto';
 import {promisify} from 'node:util';
 import {Failure, Secret} from '../errors.js';
+import type {CallerProof} from './aws/caller-identity.js';
 import type {ClusterInfo, JoinRequest, JoinResult, SignatureSuite} from './cluster.js';
 import {type Deadline, retry} from './deadline.js';
 import {checkSshCertificate, checkTlsIdentity, type Issued, ROLE} from './identity.js';
+import {hider, type JoinFields, joinFields, notAJoin} from './join-fields.js';
 import {joinRefusal} from './join-refusal.js';
 import {checkPins} from './pin.js';
-import type {WebAnswer, WebConnection} from './web-connection.js';
+import type {Proof} from './proof.js';
+import type {WebConnection} from './web-connection.js';
 import {Refused, readAnswer} from './web-status.js';
 
 export interface Joining {
@@ -25,16 +29,12 @@ export async function join({web, info, pins, deadline}: Joining, request: JoinRe
     throw new Failure('USAGE', 'the token is empty', {hint: 'make one with `tctl tokens add --type=node`'});
   }
   const key = await newTlsKey(info.suite);
-  const body = requestBody(request, key);
-  const issued = await retry(deadline, async () => {
-    const path = '/webapi/host/credentials';
-    const answer = await web.request({method: 'POST', path, body, repeatable: false}, deadline);
-    try {
-      return readIssued(readAnswer(withoutToken(answer, request.token), info.proxy));
-    } catch (error) {
-      throw error instanceof Refused ? joinRefusal(error) : error;
-    }
-  });
+  const fields = joinFields(request, publicPem(key));
+  const {proof = {method: 'token'}} = request;
+  const issued =
+    proof.method === 'iam'
+      ? await (await import('./iam-join.js')).joinByIam({web, where: info.proxy, deadline}, fields, proof)
+      : await joinByHttp({web, info, deadline}, fields, proof);
   const expected = {...request, cluster: info.name};
   const {certificate, authorities} = checkTlsIdentity(issued, expected, createPublicKey(key));
   checkPins(authorities, pins);
@@ -67,27 +67,45 @@ export function publicPem(key: KeyObject): string {
   return createPublicKey(key).export({type, format: 'pem'}).toString();
 }
 
-function requestBody(request: JoinRequest, key: KeyObject): object {
+async function joinByHttp(
+  {web, info, deadline}: Omit<Joining, 'pins'>,
+  fields: JoinFields,
+  proof: Exclude<Proof, CallerProof>,
+): Promise<Issued> {
+  const [path, body, hide] = ['/webapi/host/credentials', requestBody(fields, proof), hider(fields, proof)];
+  // A fault of the document comes as 500, and stays.
+  const final = proof.method === 'ec2' ? [500] : [];
+  return retry(deadline, async () => {
+    const answer = await web.request({method: 'POST', path, body, repeatable: false}, deadline);
+    try {
+      return readIssued(readAnswer(answer, info.proxy, final));
+    } catch (error) {
+      if (error instanceof Refused) throw joinRefusal(error, hide);
+      // Other failures quote the answer as well.
+      const {location} = answer;
+      const quotable = {...answer, body: hide(answer.body), location: location && hide(location)};
+      readAnswer(quotable, info.proxy, final);
+      throw error;
+    }
+  });
+}
+
+function requestBody(fields: JoinFields, proof: Exclude<Proof, CallerProof>): object {
   return {
-    hostID: request.nodeId,
-    node_name: request.nodeName,
+    hostID: fields.hostId,
+    node_name: fields.nodeName,
     role: ROLE,
-    token: request.token.reveal(),
-    additional_principals: request.additionalPrincipals,
+    token: fields.token.reveal(),
+    additional_principals: fields.additionalPrincipals,
     dns_names: null,
-    public_tls_key: Buffer.from(publicPem(key)).toString('base64'),
-    public_ssh_key: Buffer.from(`${request.hostKey.trim()}\n`).toString('base64'),
+    public_tls_key: base64(fields.publicTlsKey),
+    public_ssh_key: base64(fields.publicSshKey),
+    // Text that is base64 already, and yet encoded again: []byte in JSON.
+    ...(proof.method === 'ec2' && {ec2_id: base64(Buffer.from(proof.document.reveal()))}),
   };
 }
 
-/** Words of a refusal end up in errors, and a server may repeat what it was sent. */
-function withoutToken(answer: WebAnswer, token: Secret): WebAnswer {
-  if (answer.status === 200) return answer;
-  const plain = token.reveal();
-  const inJson = JSON.stringify(plain).slice(1, -1);
-  const hide = (text: string) => text.replaceAll(inJson, '[secret]').replaceAll(plain, '[secret]');
-  return {...answer, body: hide(answer.body), location: answer.location && hide(answer.location)};
-}
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
 
 /** Texts of an answer; everything else about them is checked later. */
 export function readIssued(json: Readonly<Record<string, unknown>>): Issued {
@@ -107,10 +125,4 @@ function texts(value: unknown): readonly string[] {
 function text(value: unknown): string {
   if (typeof value === 'string' && value !== '') return Buffer.from(value, 'base64').toString();
   throw notAJoin();
-}
-
-function notAJoin(): Failure {
-  return new Failure('CLUSTER_REPLY_INVALID', 'the cluster accepted the join, but sent no certificates', {
-    hint: 'nothing has been changed; is something standing between this host and the cluster?',
-  });
 }

@@ -8,7 +8,7 @@ import {dialAuth} from './auth-dial.js';
 import {readAuthority} from './authority.js';
 import type {Authority, HostCertificateRequest, Identity, Node, Session} from './cluster.js';
 import {type Deadline, retry} from './deadline.js';
-import {checkSshCertificate, ROLE} from './identity.js';
+import {checkSshCertificate, ROLE, readCerts} from './identity.js';
 import {publicPem} from './join-request.js';
 import {NAMESPACE, nodeRecord, readNode} from './node-record.js';
 import type {Route} from './open-tls.js';
@@ -63,15 +63,7 @@ export class AuthSession implements Session {
             options,
           ),
         );
-        return checkSshCertificate(
-          {
-            sshCertificate: text(issued.ssh).trim(),
-            tlsCertificate: text(issued.tls),
-            tlsAuthorities: issued.tlsCaCerts.map(text),
-            sshAuthorities: issued.sshCaCerts.map((line) => text(line).trim()),
-          },
-          {...request, cluster, hostKey},
-        );
+        return checkSshCertificate(readCerts(issued), {...request, cluster, hostKey});
       }),
     );
   }
@@ -149,8 +141,4 @@ export class AuthSession implements Session {
 function absentIsFine(error: unknown): void {
   const notFound = 5;
   if (!(error instanceof Error && 'code' in error && error.code === notFound)) throw error;
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString();
 }

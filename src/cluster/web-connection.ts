@@ -33,14 +33,14 @@ const KEEP_ALIVE = 60_000;
 export class WebConnection {
   readonly #route: Route;
   readonly #trust: WebTrust;
-  readonly #userAgent: string;
+  readonly userAgent: string;
   readonly #where: string;
   #open: {readonly socket: TLSSocket; readonly client: Client} | undefined;
 
   constructor(route: Route, trust: WebTrust, userAgent: string) {
     this.#route = route;
     this.#trust = trust;
-    this.#userAgent = userAgent;
+    this.userAgent = userAgent;
     this.#where = formatAddress(route.target);
   }
 
@@ -48,10 +48,15 @@ export class WebConnection {
   async request(request: WebRequest, deadline: Deadline): Promise<WebAnswer> {
     return deadline.within(LONGEST_ATTEMPT, async (signal) => {
       const client = await this.#connected(signal);
-      return send(client, request, this.#userAgent, signal).catch((error) => {
+      return send(client, request, this.userAgent, signal).catch((error) => {
         throw this.#lost(error, request.repeatable);
       });
     });
+  }
+
+  /** A further connection to the same address, trusted by the same rule, for other protocols than HTTP. */
+  async dial(protocols: readonly string[], deadline: Deadline): Promise<TLSSocket> {
+    return deadline.within(LONGEST_ATTEMPT, (signal) => this.#dialled(signal, protocols));
   }
 
   async close(): Promise<void> {
@@ -62,11 +67,8 @@ export class WebConnection {
   // Dialling is not left to undici: so it is known that a request whose dial has failed was never sent.
   async #connected(signal: AbortSignal): Promise<Client> {
     if (this.#open && !this.#open.socket.destroyed) return this.#open.client;
-    const dialled = openWeb(this.#route, this.#where, this.#trust, signal).catch((error) => {
-      throw networkFailure(error, this.#where);
-    });
     // undici takes longer to load than the rest of the client.
-    const [socket, {default: undici}] = await Promise.all([dialled, import('undici')]);
+    const [socket, {default: undici}] = await Promise.all([this.#dialled(signal), import('undici')]);
     const client = new undici.Client(`https://${this.#where}`, {
       // Not at once: undici sends nothing over a connection that it gets while it still asks for one.
       connect: (_options, callback) => {
@@ -81,6 +83,12 @@ export class WebConnection {
     });
     this.#open = {socket, client};
     return client;
+  }
+
+  #dialled(signal: AbortSignal, protocols?: readonly string[]): Promise<TLSSocket> {
+    return openWeb(this.#route, this.#where, this.#trust, signal, protocols).catch((error) => {
+      throw networkFailure(error, this.#where);
+    });
   }
 
   #lost(error: unknown, repeatable: boolean): unknown {

@@ -7,13 +7,20 @@ import {notTeleport, type WebAnswer} from './web-connection.js';
 
 const WEB_ADDRESS = "use the proxy's public address, the one that browsers and `tsh login` use";
 
-/** The JSON object of a 200; a Failure for everything else, Passing where the status is one that passes. */
-export function readAnswer(answer: WebAnswer, where: string): Readonly<Record<string, unknown>> {
+/**
+ * The JSON object of a 200; a Failure for everything else, Passing where the status is one that passes. `final` are
+ * statuses that do not, for once.
+ */
+export function readAnswer(
+  answer: WebAnswer,
+  where: string,
+  final: readonly number[] = [],
+): Readonly<Record<string, unknown>> {
   const {status, body} = answer;
   const json = parseObject(body);
   if (status === 200 && json !== undefined) return json;
   if (status >= 300 && status < 400) throw redirected(answer, where);
-  const busy = passing(status, where, json && errorMessage(json));
+  const busy = final.includes(status) ? undefined : passing(status, where, json && errorMessage(json));
   if (busy) throw busy;
   if (json === undefined) {
     const what = /^\s*</.test(body) ? 'a web page' : 'something that is not JSON';

@@ -20,24 +20,21 @@ export async function openWeb(
   where: string,
   trust: WebTrust,
   signal: AbortSignal,
+  protocols: readonly string[] = ['http/1.1'],
 ): Promise<TLSSocket> {
   const given = trust.authorities.length > 0;
-  const socket = await open(route, given ? {ca: [...trust.authorities]} : {}, signal);
+  const options = {ALPNProtocols: [...protocols], rejectUnauthorized: false};
+  const socket = await openTls(route, {...options, ...(given && {ca: [...trust.authorities]})}, signal);
   if (trust.insecure || socket.authorized) return socket;
   const problem = untrusted(socket, where, given);
   socket.destroy();
   if (!given || !isUnknownAuthority(problem.reason)) throw problem.failure;
   // Node takes `ca` instead of its own authorities, and reading those takes 20 ms: they come second.
-  const second = await open(route, {}, signal);
+  const second = await openTls(route, options, signal);
   if (second.authorized) return second;
   const again = untrusted(second, where, given);
   second.destroy();
   throw again.failure;
-}
-
-function open(route: Route, authorities: {ca?: string[]}, signal: AbortSignal): Promise<TLSSocket> {
-  const options = {...authorities, ALPNProtocols: ['http/1.1'], rejectUnauthorized: false};
-  return openTls(route, options, signal);
 }
 
 const EXPIRED = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);

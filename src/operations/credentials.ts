@@ -2,6 +2,7 @@
 // token the first time, by the host's own identity ever after. Nothing is on disk yet when this returns.
 
 import type {Authority, Cluster, Identity, Session} from '../cluster/cluster.js';
+import type {Proof} from '../cluster/proof.js';
 import {Failure, type Secret} from '../errors.js';
 import type {HostKey} from '../host/facts.js';
 import {parseCertificate} from '../ssh/certificate.js';
@@ -31,7 +32,11 @@ export interface Wanted {
 }
 
 /** First join: spends the token. */
-export async function obtain(cluster: Cluster, token: Secret, wanted: Wanted): Promise<Credentials> {
+export async function obtain(
+  cluster: Cluster,
+  right: {readonly token: Secret; readonly proof: Proof},
+  wanted: Wanted,
+): Promise<Credentials> {
   const [first, ...others] = wanted.keys;
   if (first === undefined) throw new Failure('HOST_UNSUITABLE', 'there is no host key to certify');
   const request = {
@@ -39,7 +44,7 @@ export async function obtain(cluster: Cluster, token: Secret, wanted: Wanted): P
     nodeName: wanted.nodeName,
     additionalPrincipals: wanted.additionalPrincipals,
   };
-  const joined = await cluster.join({...request, token, hostKey: formatPublicKey(first.blob)});
+  const joined = await cluster.join({...request, ...right, hostKey: formatPublicKey(first.blob)});
   const session = cluster.as(joined.identity);
   const [authority, lines] = await Promise.all([
     session.authority('openssh'),

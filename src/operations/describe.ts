@@ -1,6 +1,7 @@
 // How facts read in one line of progress: the object, then the proof.
 
 import type {ClusterInfo} from '../cluster/cluster.js';
+import type {AwsProof} from '../cluster/proof.js';
 import type {HostFacts} from '../host/facts.js';
 import type {Step} from '../plan/step.js';
 import {parseCertificate} from '../ssh/certificate.js';
@@ -20,6 +21,12 @@ export function describeFacts(facts: HostFacts): string {
 
 export function describeCluster(info: ClusterInfo): string {
   return `${info.name}, Teleport ${info.version}, through ${info.proxy}`;
+}
+
+export function describeProof(proof: AwsProof): string {
+  return proof.method === 'ec2'
+    ? `instance ${proof.nodeId.replace(/^\d+-/, '')}, which makes this node ${proof.nodeId}`
+    : `credentials from ${proof.credentials.source}, region ${proof.region}`;
 }
 
 export function describeRehearsal({types, names, logins}: Rehearsed): string {

@@ -3,13 +3,20 @@
 
 import {randomUUID} from 'node:crypto';
 import type {Cluster} from '../cluster/cluster.js';
+import type {AwsProof, Proof} from '../cluster/proof.js';
 import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import {carryOut} from './carry-out.js';
 import {changes} from './changes.js';
 import {obtain} from './credentials.js';
-import {describeCluster, describeCredentials, describeFacts, describeRehearsal} from './describe.js';
+import {
+  describeCluster,
+  describeCredentials,
+  describeFacts,
+  describeProof,
+  describeRehearsal,
+} from './describe.js';
 import {type Joined, joined} from './joined.js';
 import {nodeOf, settleAddress} from './node.js';
 import {readOwnership} from './ownership.js';
@@ -26,6 +33,8 @@ import {judge} from './verdict.js';
 export interface Tools {
   readonly host: Host;
   readonly connect: (proxy: string) => Cluster;
+  /** Gathers what a token wants to see besides; not called on a host that has joined. Absent: a token is enough. */
+  readonly gatherProof?: () => Promise<AwsProof>;
   readonly report: Reporter;
   readonly confirm: Confirm;
   readonly signal: AbortSignal;
@@ -62,10 +71,15 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   if (token === undefined && !wish.dryRun) throw noToken();
 
   const asked = cluster.describe();
+  const gathered = tools.gatherProof?.();
+  gathered?.catch(() => undefined);
   const facts = await interruptible(tools, 'look', lookAt(host, wish.config, wish.dataDir), describeFacts);
   const info = await interruptible(tools, 'cluster', asked, describeCluster);
 
-  const nodeId = wish.nodeId ?? randomUUID();
+  const proof: Proof = gathered
+    ? await interruptible(tools, 'aws', gathered, describeProof)
+    : {method: 'token'};
+  const nodeId = proof.method === 'ec2' ? proof.nodeId : (wish.nodeId ?? randomUUID());
   const wanted = draft(wish, undefined, facts);
   const scene = await prepareScene(host, facts, {...wanted, nodeId, cluster: info.name}, report);
   const existing = await readExisting(host, scene.existingAuthorities);
@@ -88,7 +102,7 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   const credentials = await interruptible(
     tools,
     'identity',
-    obtain(cluster, token, request),
+    obtain(cluster, {token, proof}, request),
     describeCredentials,
   );
   // A cluster may have changed its suite and not its authority: now it is known who signs.

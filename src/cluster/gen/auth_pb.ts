@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { KeepAliveSchema, RegisterUsingTokenRequestSchema, ResourceInNamespaceRequestSchema, Rotation, ServerV2, ServerV2Schema } from "./types_pb.js";
+import type { KeepAliveSchema, RegisterUsingTokenRequest, RegisterUsingTokenRequestSchema, ResourceInNamespaceRequestSchema, Rotation, ServerV2, ServerV2Schema } from "./types_pb.js";
 import { file_types } from "./types_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file auth.proto.
  */
 export const file_auth: GenFile = /*@__PURE__*/
-  fileDesc("CgphdXRoLnByb3RvEgVwcm90byINCgtQaW5nUmVxdWVzdCKMAgoMUGluZ1Jlc3BvbnNlEhQKDGNsdXN0ZXJfbmFtZRgBIAEoCRIWCg5zZXJ2ZXJfdmVyc2lvbhgCIAEoCRIZChFwcm94eV9wdWJsaWNfYWRkchgEIAEoCRIRCglpc19ib3JpbmcYBSABKAgSEwoLcmVtb3RlX2FkZHIYByABKAkSFAoMbG9hZF9hbGxfY2FzGAggASgIEkEKGXNpZ25hdHVyZV9hbGdvcml0aG1fc3VpdGUYCSABKA4yHi5wcm90by5TaWduYXR1cmVBbGdvcml0aG1TdWl0ZRIyCg5saWNlbnNlX2V4cGlyeRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLAoVR2V0RG9tYWluTmFtZVJlc3BvbnNlEhMKC2RvbWFpbl9uYW1lGAEgASgJIioKGEdldENsdXN0ZXJDQUNlcnRSZXNwb25zZRIOCgZ0bHNfY2EYASABKAwiqAIKEEhvc3RDZXJ0c1JlcXVlc3QSDwoHaG9zdF9pZBgBIAEoCRIRCglub2RlX25hbWUYAiABKAkSDAoEcm9sZRgDIAEoCRIdChVhZGRpdGlvbmFsX3ByaW5jaXBhbHMYBCADKAkSEQoJZG5zX25hbWVzGAUgAygJEhYKDnB1YmxpY190bHNfa2V5GAYgASgMEhYKDnB1YmxpY19zc2hfa2V5GAcgASgMEhMKC3JlbW90ZV9hZGRyGAggASgJEiEKCHJvdGF0aW9uGAkgASgLMg8udHlwZXMuUm90YXRpb24SEAoIbm9fY2FjaGUYCiABKAgSFAoMc3lzdGVtX3JvbGVzGAsgAygJEiAKGHN5c3RlbV9yb2xlX2Fzc2VydGlvbl9pZBgNIAEoCSJNCgVDZXJ0cxILCgNzc2gYASABKAwSCwoDdGxzGAIgASgMEhQKDHRsc19jYV9jZXJ0cxgDIAMoDBIUCgxzc2hfY2FfY2VydHMYBCADKAwimwIKFExpc3RSZXNvdXJjZXNSZXF1ZXN0EhUKDXJlc291cmNlX3R5cGUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEg0KBWxpbWl0GAMgASgFEhEKCXN0YXJ0X2tleRgEIAEoCRI3CgZsYWJlbHMYBSADKAsyJy5wcm90by5MaXN0UmVzb3VyY2VzUmVxdWVzdC5MYWJlbHNFbnRyeRIcChRwcmVkaWNhdGVfZXhwcmVzc2lvbhgGIAEoCRIXCg9zZWFyY2hfa2V5d29yZHMYByADKAkSGAoQbmVlZF90b3RhbF9jb3VudBgJIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImsKFUxpc3RSZXNvdXJjZXNSZXNwb25zZRIrCglyZXNvdXJjZXMYASADKAsyGC5wcm90by5QYWdpbmF0ZWRSZXNvdXJjZRIQCghuZXh0X2tleRgCIAEoCRITCgt0b3RhbF9jb3VudBgDIAEoBSJAChFQYWdpbmF0ZWRSZXNvdXJjZRIfCgRub2RlGAMgASgLMg8udHlwZXMuU2VydmVyVjJIAEIKCghyZXNvdXJjZSriAQoXU2lnbmF0dXJlQWxnb3JpdGhtU3VpdGUSKQolU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9VTlNQRUNJRklFRBAAEiQKIFNJR05BVFVSRV9BTEdPUklUSE1fU1VJVEVfTEVHQUNZEAESKQolU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9CQUxBTkNFRF9WMRACEiUKIVNJR05BVFVSRV9BTEdPUklUSE1fU1VJVEVfRklQU19WMRADEiQKIFNJR05BVFVSRV9BTEdPUklUSE1fU1VJVEVfSFNNX1YxEAQykwQKC0F1dGhTZXJ2aWNlEi8KBFBpbmcSEi5wcm90by5QaW5nUmVxdWVzdBoTLnByb3RvLlBpbmdSZXNwb25zZRJFCg1HZXREb21haW5OYW1lEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhwucHJvdG8uR2V0RG9tYWluTmFtZVJlc3BvbnNlEksKEEdldENsdXN0ZXJDQUNlcnQSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaHy5wcm90by5HZXRDbHVzdGVyQ0FDZXJ0UmVzcG9uc2USOgoRR2VuZXJhdGVIb3N0Q2VydHMSFy5wcm90by5Ib3N0Q2VydHNSZXF1ZXN0GgwucHJvdG8uQ2VydHMSLwoKVXBzZXJ0Tm9kZRIPLnR5cGVzLlNlcnZlclYyGhAudHlwZXMuS2VlcEFsaXZlEj0KB0dldE5vZGUSIS50eXBlcy5SZXNvdXJjZUluTmFtZXNwYWNlUmVxdWVzdBoPLnR5cGVzLlNlcnZlclYyEkcKCkRlbGV0ZU5vZGUSIS50eXBlcy5SZXNvdXJjZUluTmFtZXNwYWNlUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRJKCg1MaXN0UmVzb3VyY2VzEhsucHJvdG8uTGlzdFJlc291cmNlc1JlcXVlc3QaHC5wcm90by5MaXN0UmVzb3VyY2VzUmVzcG9uc2UyUwoLSm9pblNlcnZpY2USRAoSUmVnaXN0ZXJVc2luZ1Rva2VuEiAudHlwZXMuUmVnaXN0ZXJVc2luZ1Rva2VuUmVxdWVzdBoMLnByb3RvLkNlcnRzYgZwcm90bzM", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_types]);
+  fileDesc("CgphdXRoLnByb3RvEgVwcm90byINCgtQaW5nUmVxdWVzdCKMAgoMUGluZ1Jlc3BvbnNlEhQKDGNsdXN0ZXJfbmFtZRgBIAEoCRIWCg5zZXJ2ZXJfdmVyc2lvbhgCIAEoCRIZChFwcm94eV9wdWJsaWNfYWRkchgEIAEoCRIRCglpc19ib3JpbmcYBSABKAgSEwoLcmVtb3RlX2FkZHIYByABKAkSFAoMbG9hZF9hbGxfY2FzGAggASgIEkEKGXNpZ25hdHVyZV9hbGdvcml0aG1fc3VpdGUYCSABKA4yHi5wcm90by5TaWduYXR1cmVBbGdvcml0aG1TdWl0ZRIyCg5saWNlbnNlX2V4cGlyeRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLAoVR2V0RG9tYWluTmFtZVJlc3BvbnNlEhMKC2RvbWFpbl9uYW1lGAEgASgJIioKGEdldENsdXN0ZXJDQUNlcnRSZXNwb25zZRIOCgZ0bHNfY2EYASABKAwiqAIKEEhvc3RDZXJ0c1JlcXVlc3QSDwoHaG9zdF9pZBgBIAEoCRIRCglub2RlX25hbWUYAiABKAkSDAoEcm9sZRgDIAEoCRIdChVhZGRpdGlvbmFsX3ByaW5jaXBhbHMYBCADKAkSEQoJZG5zX25hbWVzGAUgAygJEhYKDnB1YmxpY190bHNfa2V5GAYgASgMEhYKDnB1YmxpY19zc2hfa2V5GAcgASgMEhMKC3JlbW90ZV9hZGRyGAggASgJEiEKCHJvdGF0aW9uGAkgASgLMg8udHlwZXMuUm90YXRpb24SEAoIbm9fY2FjaGUYCiABKAgSFAoMc3lzdGVtX3JvbGVzGAsgAygJEiAKGHN5c3RlbV9yb2xlX2Fzc2VydGlvbl9pZBgNIAEoCSJNCgVDZXJ0cxILCgNzc2gYASABKAwSCwoDdGxzGAIgASgMEhQKDHRsc19jYV9jZXJ0cxgDIAMoDBIUCgxzc2hfY2FfY2VydHMYBCADKAwihQEKHVJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXF1ZXN0EkYKHHJlZ2lzdGVyX3VzaW5nX3Rva2VuX3JlcXVlc3QYASABKAsyIC50eXBlcy5SZWdpc3RlclVzaW5nVG9rZW5SZXF1ZXN0EhwKFHN0c19pZGVudGl0eV9yZXF1ZXN0GAIgASgMIlAKHlJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXNwb25zZRIRCgljaGFsbGVuZ2UYASABKAkSGwoFY2VydHMYAiABKAsyDC5wcm90by5DZXJ0cyKbAgoUTGlzdFJlc291cmNlc1JlcXVlc3QSFQoNcmVzb3VyY2VfdHlwZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDQoFbGltaXQYAyABKAUSEQoJc3RhcnRfa2V5GAQgASgJEjcKBmxhYmVscxgFIAMoCzInLnByb3RvLkxpc3RSZXNvdXJjZXNSZXF1ZXN0LkxhYmVsc0VudHJ5EhwKFHByZWRpY2F0ZV9leHByZXNzaW9uGAYgASgJEhcKD3NlYXJjaF9rZXl3b3JkcxgHIAMoCRIYChBuZWVkX3RvdGFsX2NvdW50GAkgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiawoVTGlzdFJlc291cmNlc1Jlc3BvbnNlEisKCXJlc291cmNlcxgBIAMoCzIYLnByb3RvLlBhZ2luYXRlZFJlc291cmNlEhAKCG5leHRfa2V5GAIgASgJEhMKC3RvdGFsX2NvdW50GAMgASgFIkAKEVBhZ2luYXRlZFJlc291cmNlEh8KBG5vZGUYAyABKAsyDy50eXBlcy5TZXJ2ZXJWMkgAQgoKCHJlc291cmNlKuIBChdTaWduYXR1cmVBbGdvcml0aG1TdWl0ZRIpCiVTSUdOQVRVUkVfQUxHT1JJVEhNX1NVSVRFX1VOU1BFQ0lGSUVEEAASJAogU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9MRUdBQ1kQARIpCiVTSUdOQVRVUkVfQUxHT1JJVEhNX1NVSVRFX0JBTEFOQ0VEX1YxEAISJQohU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9GSVBTX1YxEAMSJAogU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9IU01fVjEQBDKTBAoLQXV0aFNlcnZpY2USLwoEUGluZxISLnByb3RvLlBpbmdSZXF1ZXN0GhMucHJvdG8uUGluZ1Jlc3BvbnNlEkUKDUdldERvbWFpbk5hbWUSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaHC5wcm90by5HZXREb21haW5OYW1lUmVzcG9uc2USSwoQR2V0Q2x1c3RlckNBQ2VydBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRofLnByb3RvLkdldENsdXN0ZXJDQUNlcnRSZXNwb25zZRI6ChFHZW5lcmF0ZUhvc3RDZXJ0cxIXLnByb3RvLkhvc3RDZXJ0c1JlcXVlc3QaDC5wcm90by5DZXJ0cxIvCgpVcHNlcnROb2RlEg8udHlwZXMuU2VydmVyVjIaEC50eXBlcy5LZWVwQWxpdmUSPQoHR2V0Tm9kZRIhLnR5cGVzLlJlc291cmNlSW5OYW1lc3BhY2VSZXF1ZXN0Gg8udHlwZXMuU2VydmVyVjISRwoKRGVsZXRlTm9kZRIhLnR5cGVzLlJlc291cmNlSW5OYW1lc3BhY2VSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkoKDUxpc3RSZXNvdXJjZXMSGy5wcm90by5MaXN0UmVzb3VyY2VzUmVxdWVzdBocLnByb3RvLkxpc3RSZXNvdXJjZXNSZXNwb25zZTK+AQoLSm9pblNlcnZpY2USRAoSUmVnaXN0ZXJVc2luZ1Rva2VuEiAudHlwZXMuUmVnaXN0ZXJVc2luZ1Rva2VuUmVxdWVzdBoMLnByb3RvLkNlcnRzEmkKFlJlZ2lzdGVyVXNpbmdJQU1NZXRob2QSJC5wcm90by5SZWdpc3RlclVzaW5nSUFNTWV0aG9kUmVxdWVzdBolLnByb3RvLlJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_types]);
 
 /**
  * @generated from message proto.PingRequest
@@ -236,6 +236,52 @@ export const CertsSchema: GenMessage<Certs> = /*@__PURE__*/
   messageDesc(file_auth, 5);
 
 /**
+ * @generated from message proto.RegisterUsingIAMMethodRequest
+ */
+export type RegisterUsingIAMMethodRequest = Message<"proto.RegisterUsingIAMMethodRequest"> & {
+  /**
+   * @generated from field: types.RegisterUsingTokenRequest register_using_token_request = 1;
+   */
+  registerUsingTokenRequest?: RegisterUsingTokenRequest | undefined;
+
+  /**
+   * HTTP/1.1 request, signed for AWS
+   *
+   * @generated from field: bytes sts_identity_request = 2;
+   */
+  stsIdentityRequest: Uint8Array;
+};
+
+/**
+ * Describes the message proto.RegisterUsingIAMMethodRequest.
+ * Use `create(RegisterUsingIAMMethodRequestSchema)` to create a new message.
+ */
+export const RegisterUsingIAMMethodRequestSchema: GenMessage<RegisterUsingIAMMethodRequest> = /*@__PURE__*/
+  messageDesc(file_auth, 6);
+
+/**
+ * @generated from message proto.RegisterUsingIAMMethodResponse
+ */
+export type RegisterUsingIAMMethodResponse = Message<"proto.RegisterUsingIAMMethodResponse"> & {
+  /**
+   * @generated from field: string challenge = 1;
+   */
+  challenge: string;
+
+  /**
+   * @generated from field: proto.Certs certs = 2;
+   */
+  certs?: Certs | undefined;
+};
+
+/**
+ * Describes the message proto.RegisterUsingIAMMethodResponse.
+ * Use `create(RegisterUsingIAMMethodResponseSchema)` to create a new message.
+ */
+export const RegisterUsingIAMMethodResponseSchema: GenMessage<RegisterUsingIAMMethodResponse> = /*@__PURE__*/
+  messageDesc(file_auth, 7);
+
+/**
  * @generated from message proto.ListResourcesRequest
  */
 export type ListResourcesRequest = Message<"proto.ListResourcesRequest"> & {
@@ -285,7 +331,7 @@ export type ListResourcesRequest = Message<"proto.ListResourcesRequest"> & {
  * Use `create(ListResourcesRequestSchema)` to create a new message.
  */
 export const ListResourcesRequestSchema: GenMessage<ListResourcesRequest> = /*@__PURE__*/
-  messageDesc(file_auth, 6);
+  messageDesc(file_auth, 8);
 
 /**
  * @generated from message proto.ListResourcesResponse
@@ -312,7 +358,7 @@ export type ListResourcesResponse = Message<"proto.ListResourcesResponse"> & {
  * Use `create(ListResourcesResponseSchema)` to create a new message.
  */
 export const ListResourcesResponseSchema: GenMessage<ListResourcesResponse> = /*@__PURE__*/
-  messageDesc(file_auth, 7);
+  messageDesc(file_auth, 9);
 
 /**
  * @generated from message proto.PaginatedResource
@@ -335,7 +381,7 @@ export type PaginatedResource = Message<"proto.PaginatedResource"> & {
  * Use `create(PaginatedResourceSchema)` to create a new message.
  */
 export const PaginatedResourceSchema: GenMessage<PaginatedResource> = /*@__PURE__*/
-  messageDesc(file_auth, 8);
+  messageDesc(file_auth, 10);
 
 /**
  * @generated from enum proto.SignatureAlgorithmSuite
@@ -455,6 +501,16 @@ export const JoinService: GenService<{
     methodKind: "unary";
     input: typeof RegisterUsingTokenRequestSchema;
     output: typeof CertsSchema;
+  },
+  /**
+   * The server begins, with a challenge; the client answers it once; the server ends, with certificates.
+   *
+   * @generated from rpc proto.JoinService.RegisterUsingIAMMethod
+   */
+  registerUsingIAMMethod: {
+    methodKind: "bidi_streaming";
+    input: typeof RegisterUsingIAMMethodRequestSchema;
+    output: typeof RegisterUsingIAMMethodResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_auth, 1);

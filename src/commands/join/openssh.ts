@@ -39,7 +39,7 @@ failed and not fully restored, 130 interrupted and restored.`;
     }),
     'token-file': Flags.string({summary: 'file that holds the join token', helpValue: 'FILE'}),
     'join-method': Flags.option({options: ['token', 'iam', 'ec2'] as const})({
-      summary: 'how to prove the right to join',
+      summary: 'what the token wants to see besides: nothing, AWS credentials, or an EC2 instance',
       default: 'token',
     }),
     'ca-file': Flags.string({
@@ -128,11 +128,6 @@ failed and not fully restored, 130 interrupted and restored.`;
 
   async run(): Promise<Outcome> {
     const {flags} = await this.parse(JoinOpenssh);
-    if (flags['join-method'] !== 'token') {
-      throw new Failure('USAGE', `join method ${flags['join-method']} is not supported yet`, {
-        hint: 'make a token of method "token": tctl tokens add --type=node',
-      });
-    }
     // oclif takes the default of --dry-run for given, so its own dependsOn says nothing.
     if (flags['exit-code'] && !flags['dry-run']) {
       throw new Failure('USAGE', '--exit-code goes with --dry-run only', {

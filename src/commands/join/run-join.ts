@@ -3,6 +3,7 @@
 
 import {readFile} from 'node:fs/promises';
 import {connect} from '../../cluster/client.js';
+import {gatherProof, type JoinMethod} from '../../cluster/proof.js';
 import {Failure, type Secret} from '../../errors.js';
 import {LocalHost} from '../../host/local.js';
 import {join} from '../../operations/join.js';
@@ -20,6 +21,7 @@ export interface JoinFlags {
   readonly 'proxy-server': string | undefined;
   readonly 'ca-file': readonly string[] | undefined;
   readonly 'ca-pin': readonly string[] | undefined;
+  readonly 'join-method': JoinMethod;
   readonly insecure: boolean;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
@@ -44,6 +46,7 @@ export async function joinFromFlags(
   signal: AbortSignal,
   clientVersion: string,
 ): Promise<Outcome<JoinReport>> {
+  const method = flags['join-method'];
   const authorities = await Promise.all((flags['ca-file'] ?? []).map(readAuthorities));
   const joining = join(
     {
@@ -59,6 +62,7 @@ export async function joinFromFlags(
           env: process.env,
           onWarning: (text) => report.warn(text),
         }),
+      ...(method !== 'token' && {gatherProof: () => gatherProof(method, process.env)}),
       report,
       confirm,
       signal,

@@ -1,0 +1,121 @@
+// Joining by method iam: a gRPC stream through the proxy's web address. The cluster sends a challenge, the host answers
+// with a request to AWS that holds it and is signed, the cluster sends certificates. Loads the gRPC library, so it is
+// imported when it is needed.
+
+import type {TLSSocket} from 'node:tls';
+import {type Client, Code, ConnectError, createClient} from '@connectrpc/connect';
+import {Failure} from '../errors.js';
+import {callFailure} from './auth-failure.js';
+import {type CallerProof, signedIdentityRequest} from './aws/caller-identity.js';
+import type {Deadline} from './deadline.js';
+import {retry} from './deadline.js';
+import {type Certs, JoinService} from './gen/auth_pb.js';
+import {grpcOver} from './grpc-transport.js';
+import {type Issued, ROLE, readCerts} from './identity.js';
+import {hider, type JoinFields, notAJoin} from './join-fields.js';
+import {joinRefusal, plainWords} from './join-refusal.js';
+import type {WebConnection} from './web-connection.js';
+import {Refused} from './web-status.js';
+
+export interface IamJoining {
+  readonly web: WebConnection;
+  /** host:port of the proxy. */
+  readonly where: string;
+  readonly deadline: Deadline;
+}
+
+const PROTOCOLS = ['teleport-proxy-grpc', 'h2'];
+
+/** Each attempt signs a fresh challenge. What is returned is unverified. */
+export async function joinByIam(
+  {web, where, deadline}: IamJoining,
+  fields: JoinFields,
+  proof: CallerProof,
+): Promise<Issued> {
+  return retry(deadline, async () => {
+    const socket = await web.dial(PROTOCOLS, deadline);
+    const connection = grpcOver(socket, web.userAgent);
+    try {
+      checkProtocol(socket, where);
+      const client = createClient(JoinService, connection.transport);
+      return readCerts(
+        await deadline.within(deadline.left, (signal) => exchange(client, fields, proof, signal)),
+      );
+    } catch (error) {
+      deadline.check();
+      throw joinFailure(error, socket.errored, connection.closed, {where, hide: hider(fields, proof)});
+    } finally {
+      connection.close();
+    }
+  });
+}
+
+function checkProtocol({alpnProtocol}: TLSSocket, where: string): void {
+  if (PROTOCOLS.includes(String(alpnProtocol))) return;
+  throw new Failure(
+    'CLUSTER_UNREACHABLE',
+    `${where} does not pass gRPC on, which the join method iam needs`,
+    {
+      hint:
+        'behind a layer 7 load balancer use a token of method "token" or "ec2", ' +
+        'or an address that leads to the proxy itself (layer 4)',
+    },
+  );
+}
+
+async function exchange(
+  client: Client<typeof JoinService>,
+  fields: JoinFields,
+  proof: CallerProof,
+  signal: AbortSignal,
+): Promise<Certs> {
+  let answer = (_request: Buffer) => {};
+  const answered = new Promise<Buffer>((resolve) => {
+    answer = resolve;
+  });
+  async function* answers() {
+    const stsIdentityRequest = await answered;
+    yield {
+      registerUsingTokenRequest: {...fields, token: fields.token.reveal(), role: ROLE},
+      stsIdentityRequest,
+    };
+  }
+  let issued: Certs | undefined;
+  for await (const {challenge, certs} of client.registerUsingIAMMethod(answers(), {signal})) {
+    if (certs === undefined) answer(signedIdentityRequest(proof, challenge));
+    else issued = certs;
+  }
+  if (issued === undefined) throw notAJoin();
+  return issued;
+}
+
+/** Statuses that are a verdict about the request. */
+const VERDICTS: ReadonlySet<Code> = new Set([
+  Code.InvalidArgument,
+  Code.NotFound,
+  Code.AlreadyExists,
+  Code.PermissionDenied,
+  Code.FailedPrecondition,
+]);
+
+function joinFailure(
+  error: unknown,
+  socketError: Error | null,
+  closed: boolean,
+  {where, hide}: {readonly where: string; readonly hide: (text: string) => string},
+): unknown {
+  if (!(error instanceof ConnectError)) return callFailure(error, socketError, closed, context(where));
+  const verdict = error.cause === undefined && VERDICTS.has(error.code);
+  if (verdict) return joinRefusal(new Refused(error.code, error.rawMessage), hide);
+  // Without the trailers: they repeat the message.
+  const quotable = new ConnectError(
+    hide(plainWords(error.rawMessage)),
+    error.code,
+    undefined,
+    undefined,
+    error.cause,
+  );
+  return callFailure(quotable, socketError, closed, context(where));
+}
+
+const context = (where: string) => ({doing: 'join this host', where});
