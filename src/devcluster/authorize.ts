@@ -9,6 +9,7 @@ const OPEN: ReadonlySet<string> = new Set([
   'proto.AuthService/GetDomainName',
   'proto.AuthService/GetClusterCACert',
   'proto.JoinService/RegisterUsingToken',
+  'proto.JoinService/RegisterUsingIAMMethod',
 ]);
 
 /** What an anonymous caller lacks, by call. */

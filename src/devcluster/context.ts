@@ -1,16 +1,16 @@
 // What the services of one running cluster share.
 
-import type {Certs} from '../cluster/gen/auth_pb.js';
+import type {Certs, RegisterUsingIAMMethodRequest} from '../cluster/gen/auth_pb.js';
 import type {RegisterUsingTokenRequest} from '../cluster/gen/types_pb.js';
 import type {Authorities} from './authority.js';
 import type {ClusterState} from './cluster-state.js';
 import type {JoinContext} from './join.js';
-import {register} from './join.js';
+import {register, registerByIam} from './join.js';
 import type {NodeStore} from './node-store.js';
 import type {TestHooks} from './options.js';
 import type {Stats} from './stats.js';
 
-export interface Context extends Omit<JoinContext, 'host'> {
+export interface Context extends Pick<JoinContext, 'tokens' | 'locks'> {
   readonly cluster: ClusterState;
   /** Read anew for every request: a rotation replaces them. */
   readonly authorities: () => Authorities;
@@ -25,7 +25,29 @@ export interface Context extends Omit<JoinContext, 'host'> {
 
 /** One join, from whichever endpoint. */
 export function join(context: Context, request: RegisterUsingTokenRequest, address: string): Certs {
-  const {tokens, locks, hooks} = context;
-  const reply = register({host: context.authorities().host, tokens, locks}, request, address);
-  return hooks.testOnlyJoinReply?.(reply, request) ?? reply;
+  const reply = register(joinContext(context), request, address);
+  return context.hooks.testOnlyJoinReply?.(reply, request) ?? reply;
+}
+
+/** The same by the method iam. */
+export function joinByIam(
+  context: Context,
+  answer: RegisterUsingIAMMethodRequest,
+  challenge: string,
+  address: string,
+): Certs {
+  const reply = registerByIam(joinContext(context), answer, challenge, address);
+  const {registerUsingTokenRequest: request} = answer;
+  return (request && context.hooks.testOnlyJoinReply?.(reply, request)) ?? reply;
+}
+
+function joinContext({authorities, tokens, locks, nodes, hooks}: Context): JoinContext {
+  return {
+    host: authorities().host,
+    tokens,
+    locks,
+    hasNode: (id) => nodes.get(id) !== undefined,
+    callers: hooks.testOnlyAws?.callers,
+    authorities: hooks.testOnlyAws?.authorities ?? {},
+  };
 }

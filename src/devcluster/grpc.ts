@@ -1,6 +1,7 @@
 // gRPC over sockets that are already accepted: who calls, what anonymous and locked callers may do, the version
 // rule, and errors as Teleport sends them.
 
+import {randomBytes} from 'node:crypto';
 import type {Http2ServerRequest, Http2ServerResponse} from 'node:http2';
 import {
   type Code,
@@ -15,8 +16,8 @@ import {TrustService} from '../cluster/gen/teleport/trust/v1/trust_pb.js';
 import {authService} from './auth-service.js';
 import {authorize} from './authorize.js';
 import {type Caller, callerKey} from './caller.js';
-import {type Context, join} from './context.js';
-import {denied, Refusal} from './refusal.js';
+import {type Context, join, joinByIam} from './context.js';
+import {denied, passedOn, Refusal} from './refusal.js';
 import {trustService} from './trust-service.js';
 import {acceptsClient} from './version.js';
 
@@ -47,8 +48,29 @@ export function joinHandler(context: Context, callerOf: (request: Http2ServerReq
 const joinRoutes = (context: Context) => (router: ConnectRouter) => {
   router.service(JoinService, {
     registerUsingToken: (request, call) => join(context, request, call.values.get(callerKey).address),
+    async *registerUsingIAMMethod(answers, call) {
+      const challenge = randomBytes(32).toString('base64').replace(/=+$/, '');
+      yield {challenge};
+      for await (const answer of answers) {
+        yield {
+          certs: refusable(() => joinByIam(context, answer, challenge, call.values.get(callerKey).address)),
+        };
+        return;
+      }
+    },
   });
 };
+
+/** A stream's refusals are made when it has been accepted: no interceptor sees them. */
+function refusable<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const {message, code} = passedOn(error);
+    throw new ConnectError(message, code);
+  }
+}
 
 function adapter(
   context: Context,

@@ -19,6 +19,14 @@ interface HttpCall {
   readonly body: string;
 }
 
+/** Who has AWS credentials, and who they are of. */
+export interface AwsCaller {
+  readonly secret: string;
+  readonly sessionToken?: string;
+  readonly account: string;
+  readonly arn: string;
+}
+
 /** Read at every request, so a test may set and unset them on the object it has passed. */
 export interface TestHooks {
   /** Answers in place of the web API; undefined lets it answer itself. */
@@ -33,6 +41,16 @@ export interface TestHooks {
     | undefined;
   /** Changes the answer of a call. */
   testOnlyReply?: ((name: string, reply: Message) => Message) | undefined;
+  /**
+   * Takes AWS's place: callers by access key id (method iam), and PEM certificates that sign instance documents, by
+   * region (method ec2). Absent: joins by these methods are refused.
+   */
+  testOnlyAws?:
+    | {
+        readonly callers?: Readonly<Record<string, AwsCaller>>;
+        readonly authorities?: Readonly<Record<string, string>>;
+      }
+    | undefined;
   /** What the web certificate says; read at start. */
   testOnlyWebCertificate?: {readonly validTo?: Date; readonly names?: readonly string[]} | undefined;
 }

@@ -15,12 +15,14 @@ const KINDS = {
 export type RefusalKind = keyof typeof KINDS;
 
 export class Refusal extends Error {
+  readonly kind: RefusalKind;
   readonly status: number;
   readonly code: Code;
 
   constructor(kind: RefusalKind, message: string) {
     super(message);
     this.name = 'Refusal';
+    this.kind = kind;
     this.status = KINDS[kind].http;
     this.code = KINDS[kind].grpc;
   }
@@ -30,4 +32,10 @@ export class Refusal extends Error {
 export function denied(resource: string, ...verbs: readonly string[]): Refusal {
   const clauses = verbs.map((verb) => `access denied to perform action "${verb}" on "${resource}"`);
   return new Refusal('access denied', clauses.join(', '));
+}
+
+/** What the proxy makes of Auth's refusals: those of no kind get a frame. */
+export function passedOn(refusal: Refusal): Refusal {
+  const {kind, message} = refusal;
+  return kind === 'unknown' ? new Refusal(kind, `rpc error: code = Unknown desc = ${message}`) : refusal;
 }

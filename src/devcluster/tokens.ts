@@ -10,6 +10,19 @@ export interface Token {
   readonly joinMethod: string;
   /** Milliseconds since 1970; absent: for ever. */
   readonly expires?: number;
+  /** Methods iam and ec2: who may join; none: nobody. */
+  readonly allow?: readonly AllowRule[];
+  /** Method ec2: how long after its start an instance may join; 300 when absent. */
+  readonly iidTtlSeconds?: number;
+}
+
+/** What a rule leaves out may be anything. */
+export interface AllowRule {
+  readonly awsAccount?: string;
+  /** Method iam, with the wildcards * and ?. */
+  readonly awsArn?: string;
+  /** Method ec2. */
+  readonly awsRegions?: readonly string[];
 }
 
 export interface TokenRequest {
@@ -18,6 +31,8 @@ export interface TokenRequest {
   readonly ttlSeconds?: number;
   readonly value?: string;
   readonly joinMethod?: string;
+  readonly allow?: readonly AllowRule[];
+  readonly iidTtlSeconds?: number;
 }
 
 /** Every system role that a request may name; another one is "not registered". */
@@ -54,12 +69,14 @@ export class TokenStore {
 
   /** Creates or replaces; role names are accepted in any case, as at creation in the real cluster. */
   add(request: TokenRequest): Token {
-    const {ttlSeconds} = request;
+    const {ttlSeconds, allow, iidTtlSeconds} = request;
     const token: Token = {
       name: request.value ?? randomBytes(16).toString('hex'),
       roles: request.roles.map(canonicalRole),
       joinMethod: request.joinMethod ?? 'token',
       ...(ttlSeconds !== undefined && {expires: Date.now() + ttlSeconds * 1000}),
+      ...(allow && {allow}),
+      ...(iidTtlSeconds !== undefined && {iidTtlSeconds}),
     };
     this.#tokens.set(token.name, token);
     this.#store();

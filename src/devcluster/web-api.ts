@@ -10,7 +10,7 @@ import {findBody, pingBody} from './find.js';
 import {readJoinRequest} from './join-request.js';
 import type {HttpReply} from './options.js';
 import {EXPORT_LIMIT, JOIN_LIMIT, RateLimiter} from './rate-limit.js';
-import {Refusal} from './refusal.js';
+import {passedOn, Refusal} from './refusal.js';
 import {describeVersion} from './version.js';
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -76,7 +76,7 @@ function hostCredentials(context: Context, call: Call): HttpReply {
     return json(certsBody(join(context, readJoinRequest(call.body), call.address)));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return problem(error);
+    return problem(passedOn(error));
   }
 }
 
