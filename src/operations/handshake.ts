@@ -151,8 +151,8 @@ const REASONS = [
   /^Failed publickey/,
 ];
 
-/** Lines that every connection has. */
-const COMMON = /^(debug|Connection (from|closed|reset) )/;
+/** Lines that every connection has; sshd from 10.4 on warns of our quick key exchange. */
+const COMMON = /^(debug|Connection (from|closed|reset) |WARNING: connection from .*key exchange)/;
 
 /** sshd's own reason, verbatim, or its last words that are not debugging; undefined when it gives none. */
 export function reasonOf(log: string): string | undefined {

@@ -29,6 +29,8 @@ describe("sshd's own reason for a refusal", () => {
       'userauth_pubkey: key type ssh-ed25519-cert-v01@openssh.com not in PubkeyAcceptedKeyTypes',
     CASignatureAlgorithms:
       'userauth_pubkey: certificate signature algorithm ssh-ed25519: signature algorithm not supported',
+    'the same in 10.6':
+      'userauth_pubkey: certificate signature algorithm not in CASignatureAlgorithm: signature algorithm not supported',
     'a login that does not exist': 'Invalid user deploy from UNKNOWN port 65535',
     RevokedKeys: 'error: Authentication key ED25519-CERT SHA256:x revoked by file /etc/ssh/revoked',
     'RevokedKeys that cannot be read':
@@ -76,7 +78,10 @@ describe("sshd's own reason for a refusal", () => {
 
   it('is nothing where it said nothing', () => {
     const common = 'Connection from UNKNOWN port 65535 on UNKNOWN port 65535';
-    for (const nothing of ['', '\r\n', 'debug1: only this\r\ndebug2: and that\r\n', log(common)]) {
+    const warning =
+      'WARNING: connection from UNKNOWN port 65535 is not using a post-quantum key exchange algorithm: "x" [preauth]';
+    const debugging = 'debug1: only this\r\ndebug2: and that\r\n';
+    for (const nothing of ['', '\r\n', debugging, log(common), log(warning)]) {
       expect(reasonOf(nothing)).to.equal(undefined);
     }
   });
