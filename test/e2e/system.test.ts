@@ -1,7 +1,18 @@
 // The default paths: /etc/ssh, /run and /var/lib/agentless as a distribution has them, in a mount namespace of their own.
 
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
-import {appendFileSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {findSshd} from '../../src/demo/private-sshd.js';
@@ -177,11 +188,13 @@ describe('join openssh on the default paths', function () {
     // An account that can log in: the stock one has no shell.
     space.run('sed', '-i', 's|^nobody:.*|nobody:x:65534:65534::/tmp:/bin/sh|', '/etc/passwd');
     const home = join(space.directory, 'home');
-    spawnSync('chmod', ['755', space.directory]);
-    spawnSync('install', ['-d', '-o', '65534', '-g', '65534', home]);
-    spawnSync('install', ['-o', '65534', '-m', '644', cluster.caFile, join(home, 'ca.pem')]);
-    writeFileSync(join(space.directory, 'sshd.log'), '', {mode: 0o666});
-    spawnSync('chmod', ['666', join(space.directory, 'sshd.log')]);
+    chmodSync(space.directory, 0o755);
+    mkdirSync(home);
+    chownSync(home, 65534, 65534);
+    copyFileSync(cluster.caFile, join(home, 'ca.pem'));
+    chmodSync(join(home, 'ca.pem'), 0o644);
+    writeFileSync(join(space.directory, 'sshd.log'), '');
+    chmodSync(join(space.directory, 'sshd.log'), 0o666);
     const keys = ['ed25519', 'ecdsa'].map((type) => join(home, `ssh_host_${type}_key`));
     for (const key of keys)
       space.run(
@@ -199,7 +212,7 @@ describe('join openssh on the default paths', function () {
     const head = [`Port ${port}`, 'ListenAddress 127.0.0.1', ...keys.map((key) => `HostKey ${key}`)];
     const config = join(home, 'sshd_config');
     writeFileSync(config, [...head, `PidFile ${home}/sshd.pid`, 'StrictModes no', stock].join('\n'));
-    spawnSync('chown', ['65534:65534', config]);
+    chownSync(config, 65534, 65534);
     await startSshd(NOBODY, config);
     const local = ['--openssh-config', config, '--data-dir', join(home, 'data')];
     const joinAsNobody = () => joinThere([...local, '--prove-login', 'nobody'], NOBODY, join(home, 'ca.pem'));
