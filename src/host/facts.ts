@@ -48,7 +48,7 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
   }
   refuseUnwritable(found);
   const [version, tested, include] = await Promise.all([
-    sshdVersion(host, daemon.program),
+    sshdVersion(host, daemon.program, found),
     testedConfig(host, daemon, config),
     includes(host, daemon, real),
   ]);

@@ -22,6 +22,8 @@ export interface Probe {
   readonly hostname: string;
   /** The first sshd on PATH, sbin included. */
   readonly sshd: string | undefined;
+  /** What that sshd answers to -V: its version, or before 9.2 its usage with the version in it. */
+  readonly version: string;
   /** Daemons that listen, in this mount namespace only. */
   readonly listeners: readonly Process[];
   /** Active socket units of ssh, e.g. "ssh.socket", with what they listen on. */
@@ -39,7 +41,9 @@ section() { printf '\n%s %s\n' "$mark" "$1"; }
 section uid; id -u
 section gid; id -g
 section hostname; uname -n
-section sshd; command -v sshd
+sshd=$(command -v sshd)
+section sshd; echo "$sshd"
+section version; [ -z "$sshd" ] || "$sshd" -V 2>&1
 section unwritable
 for path; do
   while [ ! -e "$path" ] && [ "$path" != / ]; do path=$(dirname "$path"); done
@@ -55,20 +59,21 @@ if [ -d /run/systemd/system ]; then
   done
 fi
 here=$(readlink /proc/self/ns/mnt 2>/dev/null)
-for dir in /proc/[0-9]*; do
-  read -r name 2>/dev/null <"$dir/comm" || continue
-  case $name in sshd*) ;; *) continue ;; esac
+for comm in $(grep -ls '^sshd' /proc/[0-9]*/comm); do
+  dir=${'${comm%/comm}'}
+  words=$(tr '\000' '\n' <"$dir/cmdline" 2>/dev/null)
+  case $words in *'[listener]'*|/*) ;; *) continue ;; esac
   [ "$(readlink "$dir/ns/mnt" 2>/dev/null)" = "$here" ] || continue
-  section "argv $(basename "$dir")"; tr '\000' '\n' <"$dir/cmdline" 2>/dev/null
+  section "argv ${'${dir#/proc/}'}"; printf '%s\n' "$words"
   section exe; readlink "$dir/exe" 2>/dev/null
   section cwd; readlink "$dir/cwd" 2>/dev/null
-  unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "$dir/cgroup" 2>/dev/null | head -n 1)
   section unit
-  if [ -n "$unit" ] && [ -d /run/systemd/system ]; then
-    [ "$(systemctl show --property=MainPID "$unit" 2>/dev/null)" = "MainPID=$(basename "$dir")" ] && echo "$unit"
+  if [ -d /run/systemd/system ]; then
+    unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "$dir/cgroup" 2>/dev/null | head -n 1)
+    [ -n "$unit" ] && [ "$(systemctl show --property=MainPID "$unit" 2>/dev/null)" = "MainPID=${'${dir#/proc/}'}" ] && echo "$unit"
   fi
   section fd; ls -l "$dir/fd" 2>/dev/null
-  section tcp; cat "$dir/net/tcp" "$dir/net/tcp6" 2>/dev/null
+  section tcp; grep -hs ' 0A ' "$dir/net/tcp" "$dir/net/tcp6"
 done
 section end
 `;
@@ -92,6 +97,7 @@ export function readProbe(text: string, mark: string): Probe {
     gid: Number(value('gid') ?? -1),
     hostname: value('hostname') ?? '',
     sshd: value('sshd'),
+    version: value('version') ?? '',
     systemd: value('systemd') === 'yes',
     unwritable: [...new Set(value('unwritable')?.split('\n') ?? [])],
     sockets: readSockets(value('sockets') ?? ''),

@@ -1,3 +1,4 @@
+import {execa} from 'execa';
 import type {RunOptions, RunResult} from './host.js';
 
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -24,7 +25,6 @@ function environment(extra: Readonly<Record<string, string>> = {}): Record<strin
 export async function runLocally(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const [program, ...rest] = argv;
   if (program === undefined) throw new TypeError('a command needs a program');
-  const {execa} = await import('execa');
   const child = execa(program, rest, {
     reject: false,
     extendEnv: false,

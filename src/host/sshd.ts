@@ -5,20 +5,25 @@ import {Failure} from '../errors.js';
 import {type EffectiveConfig, parseEffective} from '../ssh/sshd-config/index.js';
 import type {Daemon} from './daemon.js';
 import type {Host, RunResult} from './host.js';
+import type {Probe} from './probe.js';
 
 export type Version = readonly [major: number, minor: number];
 
-/** Reads "OpenSSH_9.2p1" from what `sshd -V` says; before 9.2 that is its usage text, all the same with the version. */
-export async function sshdVersion(host: Host, program: string): Promise<Version> {
+/** Version of a program; the probe has asked the first sshd on PATH already. */
+export async function sshdVersion(host: Host, program: string, {sshd, version}: Probe): Promise<Version> {
+  if (program === sshd) return readVersion(program, version);
   const {stdout, stderr} = await host.run([program, '-V']);
-  const found = /OpenSSH_(?:for_\w+_)?(\d+)\.(\d+)/.exec(stderr + stdout);
-  if (!found) {
-    throw new Failure('HOST_UNSUITABLE', `${program} does not say that it is OpenSSH`, {
-      detail: (stderr + stdout).trim().split('\n')[0] ?? '',
-      hint: 'agentless works with OpenSSH servers only',
-    });
-  }
-  return [Number(found[1]), Number(found[2])];
+  return readVersion(program, stderr + stdout);
+}
+
+/** Reads "OpenSSH_9.2p1" from what `sshd -V` says; before 9.2 that is its usage text, all the same with the version. */
+function readVersion(program: string, text: string): Version {
+  const found = /OpenSSH_(?:for_\w+_)?(\d+)\.(\d+)/.exec(text);
+  if (found) return [Number(found[1]), Number(found[2])];
+  throw new Failure('HOST_UNSUITABLE', `${program} does not say that it is OpenSSH`, {
+    detail: text.trim().split('\n')[0] ?? '',
+    hint: 'agentless works with OpenSSH servers only',
+  });
 }
 
 /** Words for `sshd MODE` on a configuration file, as the daemon would read it. */

@@ -70,10 +70,12 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   const {token} = wish;
   if (token === undefined && !wish.dryRun) throw noToken();
 
+  // The host is asked first: its processes work while the cluster's client is still being loaded.
+  const looking = lookAt(host, wish.config, wish.dataDir);
   const asked = cluster.describe();
   const gathered = tools.gatherProof?.();
   gathered?.catch(() => undefined);
-  const facts = await interruptible(tools, 'look', lookAt(host, wish.config, wish.dataDir), describeFacts);
+  const facts = await interruptible(tools, 'look', looking, describeFacts);
   const info = await interruptible(tools, 'cluster', asked, describeCluster);
 
   const proof: Proof = gathered

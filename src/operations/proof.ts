@@ -12,7 +12,7 @@ import {shortType} from './rehearsal.js';
 import type {Scene} from './scene.js';
 
 const PATIENCE = 10_000;
-const PAUSE = 150;
+const PAUSE = 20;
 
 export interface Proof {
   readonly certificates: number;

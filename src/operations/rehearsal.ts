@@ -80,19 +80,24 @@ export async function rehearse(host: Host, script: Script): Promise<Rehearsed> {
       'known_hosts',
       `@cert-authority * ${formatPublicKey(publicBlob(authority))}\n`,
     );
-    await checkEffect(host, script, config, layout);
     const client: Client = {
       knownHosts,
       server: sshdCommand(script.facts.daemon, '-i', config),
       log: join(stage, 'log'),
     };
-    await tryNames(host, client, script);
+    await allOf([checkEffect(host, script, config, layout), tryNames(host, client, script)]);
     await tryLogins(host, client, script, {put, authority, layout});
   } finally {
     for (const path of written) await host.remove(path);
     await host.remove(stage);
   }
   return {types: script.keys.map((key) => shortType(key.type)), names: script.names, logins: script.logins};
+}
+
+/** Waits for all of them, also when one has failed: they work on the stage. The first failure counts. */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 /** sshd's view of the staged tree may differ from today's in our two keywords only. */

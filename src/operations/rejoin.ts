@@ -5,7 +5,6 @@ import type {Cluster} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
-import type {Step} from '../plan/step.js';
 import {carryOut} from './carry-out.js';
 import {changes, commandSteps} from './changes.js';
 import {askAuthorities, refresh} from './credentials.js';
@@ -32,10 +31,11 @@ export async function joinAgain(
 ): Promise<Joined> {
   const {host, report} = tools;
   await refuseOtherCluster(wish, cluster, owned.settings);
+  const looking = lookAt(host, wish.config, wish.dataDir);
   const session = cluster.as(owned.identity);
   const asked = askAuthorities(session);
   asked.catch(() => undefined);
-  const facts = await interruptible(tools, 'look', lookAt(host, wish.config, wish.dataDir), describeFacts);
+  const facts = await interruptible(tools, 'look', looking, describeFacts);
   const wanted = {
     ...draft(wish, owned.settings, facts),
     nodeId: owned.settings.nodeId,
@@ -65,11 +65,13 @@ export async function joinAgain(
   const node = wish.register ? nodeOf(settings) : undefined;
   const content = {...credentials, userAuthorities: authorities.text};
   const stale = owned.files.filter((path) => isStale(path, scene));
-  const [planned, record] = await Promise.all([
+  const [planned, record, served] = await Promise.all([
     changes(host, scene, wish, content, stale),
     node ? registration(session, node) : undefined,
+    !wish.reload || facts.daemon.state === 'stopped' || serves(host, facts, credentials.certificates),
   ]);
-  const steps = await withReload(tools, wish, scene, credentials.certificates, planned);
+  // Right files are not enough: a daemon that was never told of them is told now.
+  const steps = planned.length > 0 || served ? planned : commandSteps(scene, wish);
 
   const unchanged = steps.length === 0 && (node === undefined || record?.right === true);
   if (steps.length > 0 || wish.proveLogins.length > 0) {
@@ -93,18 +95,6 @@ export async function joinAgain(
     ...(before && {before}),
   });
   return joined(true, settings, scene, credentials, authorities);
-}
-
-/** Right files are not enough: a daemon that was never told of them is told now. */
-async function withReload(
-  {host}: Tools,
-  wish: JoinWish,
-  scene: Scene,
-  certificates: ReadonlyMap<string, string>,
-  planned: readonly Step[],
-): Promise<readonly Step[]> {
-  if (planned.length > 0 || !wish.reload || scene.facts.daemon.state === 'stopped') return planned;
-  return (await serves(host, scene.facts, certificates)) ? planned : commandSteps(scene, wish);
 }
 
 /** The same proxy, or another address of the same cluster. */
