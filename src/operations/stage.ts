@@ -1,27 +1,33 @@
-// The private directory of a rehearsal. It is not on record anywhere, so it says itself whose it is, and the next
+// The private directory of a rehearsal. It is not on record anywhere, so its name says whose it is, and the next
 // rehearsal takes away what a killed one has left.
 
 import {randomBytes} from 'node:crypto';
 import {join} from 'node:path/posix';
 import type {Host} from '../host/host.js';
 
-const STAGE = /^agentless-(\d+)-[0-9a-f]{12}$/;
-
 /** Makes a directory that only this user can look into. */
 export async function newStage(host: Host, uid: number): Promise<string> {
   const parent = uid === 0 ? '/run' : '/tmp';
-  await sweep(host, parent, uid);
-  const stage = join(parent, `agentless-${process.pid}-${randomBytes(6).toString('hex')}`);
+  const space = await processSpace(host);
+  if (space !== undefined) await sweep(host, parent, uid, space);
+  const owner = [space ?? 'here', process.pid, randomBytes(6).toString('hex')].join('-');
+  const stage = join(parent, `agentless-${owner}`);
   await host.makeDirectory(stage, {mode: 0o700});
   return stage;
 }
 
+/** The namespace in which process ids count: containers may share /tmp and not their processes. */
+async function processSpace(host: Host): Promise<string | undefined> {
+  const entry = await host.look('/proc/self/ns/pid').catch(() => undefined);
+  return entry?.kind === 'symlink' ? /\d+/.exec(entry.target)?.[0] : undefined;
+}
+
 /** Anybody may make directories in /tmp: only our own are taken away, and only when their process is gone. */
-async function sweep(host: Host, parent: string, uid: number): Promise<void> {
+async function sweep(host: Host, parent: string, uid: number, space: string): Promise<void> {
   const entry = await host.look(parent).catch(() => undefined);
-  if (entry?.kind !== 'directory' || (await host.look('/proc/self')) === undefined) return;
-  for (const name of entry.names) {
-    const pid = STAGE.exec(name)?.[1];
+  const names = entry?.kind === 'directory' ? entry.names : [];
+  for (const name of names) {
+    const [, , pid] = new RegExp(`^agentless-(${space})-(\\d+)-[0-9a-f]{12}$`).exec(name) ?? [];
     if (pid === undefined || (await host.look(`/proc/${pid}`)) !== undefined) continue;
     const path = join(parent, name);
     const left = await host.look(path).catch(() => undefined);
