@@ -32,26 +32,29 @@ export async function joinByIam(
   fields: JoinFields,
   proof: CallerProof,
 ): Promise<Issued> {
+  const hide = hider(fields, proof);
   return retry(deadline, async () => {
     const socket = await web.dial(PROTOCOLS, deadline);
+    checkProtocol(socket, where);
     const connection = grpcOver(socket, web.userAgent);
+    const client = createClient(JoinService, connection.transport);
     try {
-      checkProtocol(socket, where);
-      const client = createClient(JoinService, connection.transport);
+      const answer = (challenge: string) => signedIdentityRequest(proof, challenge);
       return readCerts(
-        await deadline.within(deadline.left, (signal) => exchange(client, fields, proof, signal)),
+        await deadline.within(deadline.left, (signal) => exchange(client, fields, answer, signal)),
       );
     } catch (error) {
       deadline.check();
-      throw joinFailure(error, socket.errored, connection.closed, {where, hide: hider(fields, proof)});
+      throw joinFailure(error, socket.errored, connection.closed, {where, hide});
     } finally {
       connection.close();
     }
   });
 }
 
-function checkProtocol({alpnProtocol}: TLSSocket, where: string): void {
-  if (PROTOCOLS.includes(String(alpnProtocol))) return;
+function checkProtocol(socket: TLSSocket, where: string): void {
+  if (PROTOCOLS.includes(String(socket.alpnProtocol))) return;
+  socket.destroy();
   throw new Failure(
     'CLUSTER_UNREACHABLE',
     `${where} does not pass gRPC on, which the join method iam needs`,
@@ -66,24 +69,28 @@ function checkProtocol({alpnProtocol}: TLSSocket, where: string): void {
 async function exchange(
   client: Client<typeof JoinService>,
   fields: JoinFields,
-  proof: CallerProof,
+  answer: (challenge: string) => Buffer,
   signal: AbortSignal,
 ): Promise<Certs> {
-  let answer = (_request: Buffer) => {};
-  const answered = new Promise<Buffer>((resolve) => {
-    answer = resolve;
+  let send = (_request: Buffer) => {};
+  const sent = new Promise<Buffer>((resolve) => {
+    send = resolve;
   });
   async function* answers() {
-    const stsIdentityRequest = await answered;
+    const stsIdentityRequest = await sent;
     yield {
       registerUsingTokenRequest: {...fields, token: fields.token.reveal(), role: ROLE},
       stsIdentityRequest,
     };
   }
   let issued: Certs | undefined;
-  for await (const {challenge, certs} of client.registerUsingIAMMethod(answers(), {signal})) {
-    if (certs === undefined) answer(signedIdentityRequest(proof, challenge));
-    else issued = certs;
+  try {
+    for await (const {challenge, certs} of client.registerUsingIAMMethod(answers(), {signal})) {
+      if (certs === undefined) send(answer(challenge));
+      else issued = certs;
+    }
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
   }
   if (issued === undefined) throw notAJoin();
   return issued;

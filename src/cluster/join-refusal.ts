@@ -11,7 +11,7 @@ interface Refusal {
   readonly text: RegExp;
   readonly code: 'TOKEN_REFUSED' | 'ROLE_REFUSED' | 'REQUEST_REFUSED' | 'NODE_EXISTS';
   readonly message: (match: RegExpExecArray) => string;
-  readonly hint: string;
+  readonly hint: string | ((match: RegExpExecArray) => string);
 }
 
 const BY_TOKEN: readonly Refusal[] = [
@@ -64,13 +64,13 @@ const BY_PROOF: readonly Refusal[] = [
   {
     text: /did not match any allow rules/,
     code: 'TOKEN_REFUSED',
-    message: () => 'no allow rule of the token is for who this host is to AWS',
+    message: () => 'no allow rule of the token matches what this host is to AWS',
     hint: "compare account, ARN and region with the token's rules: `tctl get tokens`",
   },
   {
     text: /aws sts api returned status/,
     code: 'REQUEST_REFUSED',
-    message: () => "AWS does not accept this host's credentials",
+    message: () => 'the AWS credentials of this host are not accepted by AWS',
     hint: 'check the AWS credentials and the clock of this host',
   },
   {
@@ -80,10 +80,10 @@ const BY_PROOF: readonly Refusal[] = [
     hint: 'set AWS_REGION to one that it knows (AWS_USE_FIPS_ENDPOINT=true for a FIPS cluster)',
   },
   {
-    text: /host ID "([^"]+)" and role "\w+" already exists/,
+    text: /host ID "([\w-]+)" and role "\w+" already exists/,
     code: 'NODE_EXISTS',
     message: () => 'the cluster has a node of this EC2 instance already',
-    hint: 'if that was this host, remove the record with `tctl rm node/ID` and join again',
+    hint: ([, id]) => `if that was this host, remove the record with \`tctl rm node/${id}\` and join again`,
   },
   {
     text: /PendingTime .* is older than/,
@@ -102,7 +102,9 @@ export function joinRefusal(
   const detail = said === '' ? {} : {detail: `the cluster says: ${said}`};
   for (const refusal of [...BY_TOKEN, ...BY_PROOF]) {
     const match = refusal.text.exec(message);
-    if (match) return new Failure(refusal.code, refusal.message(match), {hint: refusal.hint, ...detail});
+    if (match === null) continue;
+    const hint = typeof refusal.hint === 'string' ? refusal.hint : refusal.hint(match);
+    return new Failure(refusal.code, refusal.message(match), {hint, ...detail});
   }
   return new Failure('REQUEST_REFUSED', `the cluster refused the join (status ${status})`, {
     hint: "the log of the cluster's auth service may say more",

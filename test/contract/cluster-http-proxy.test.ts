@@ -2,6 +2,8 @@ import http, {type Server} from 'node:http';
 import net, {type AddressInfo} from 'node:net';
 import {inspect} from 'node:util';
 import {expect} from 'chai';
+import {gatherProof} from '../../src/cluster/proof.js';
+import {ACCOUNT, CALLERS, CREDENTIALS_ENV} from '../support/aws.js';
 import {clientOf, failure, joinRequest} from '../support/cluster-client.js';
 import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 
@@ -15,7 +17,10 @@ describe('through an HTTP proxy', () => {
   let status = 200;
 
   before(async () => {
-    server = await temporaryCluster({testOnlyWebCertificate: {names: ['cluster.test']}});
+    server = await temporaryCluster({
+      testOnlyWebCertificate: {names: ['cluster.test']},
+      testOnlyAws: {callers: CALLERS},
+    });
     proxy = http.createServer();
     proxy.on('connect', (request, socket, head) => {
       asked.push({url: request.url ?? '', authorization: request.headers['proxy-authorization']});
@@ -56,6 +61,13 @@ describe('through an HTTP proxy', () => {
       {url: 'cluster.test:3080', authorization: undefined},
       {url: 'cluster.test:3080', authorization: undefined},
     ]);
+  });
+
+  it('joins by method iam', async () => {
+    const token = server.addToken({roles: ['Node'], joinMethod: 'iam', allow: [{awsAccount: ACCOUNT}]});
+    await using cluster = behind({HTTPS_PROXY: `http://${address}`});
+    await cluster.join(joinRequest(token, {proof: await gatherProof('iam', CREDENTIALS_ENV)}));
+    expect(asked.map(({url}) => url)).to.deep.equal(['cluster.test:3080', 'cluster.test:3080']);
   });
 
   it('gives the user and password of the URL, decoded', async () => {
