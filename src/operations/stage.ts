@@ -10,7 +10,7 @@ export async function newStage(host: Host, uid: number): Promise<string> {
   const parent = uid === 0 ? '/run' : '/tmp';
   const space = await processSpace(host);
   if (space !== undefined) await sweep(host, parent, uid, space);
-  const owner = [space ?? 'here', process.pid, randomBytes(6).toString('hex')].join('-');
+  const owner = [process.pid, space ?? 'here', randomBytes(6).toString('hex')].join('-');
   const stage = join(parent, `agentless-${owner}`);
   await host.makeDirectory(stage, {mode: 0o700});
   return stage;
@@ -27,7 +27,7 @@ async function sweep(host: Host, parent: string, uid: number, space: string): Pr
   const entry = await host.look(parent).catch(() => undefined);
   const names = entry?.kind === 'directory' ? entry.names : [];
   for (const name of names) {
-    const [, , pid] = new RegExp(`^agentless-(${space})-(\\d+)-[0-9a-f]{12}$`).exec(name) ?? [];
+    const [, pid] = new RegExp(`^agentless-(\\d+)-${space}-[0-9a-f]{12}$`).exec(name) ?? [];
     if (pid === undefined || (await host.look(`/proc/${pid}`)) !== undefined) continue;
     const path = join(parent, name);
     const left = await host.look(path).catch(() => undefined);
