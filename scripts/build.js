@@ -1,18 +1,18 @@
 // Bundles src/ into dist/: ESM with splitting, so that each command loads only what it needs.
-import {rmSync} from 'node:fs';
+import {renameSync, rmSync} from 'node:fs';
 import {build} from 'esbuild';
 
-rmSync('dist', {recursive: true, force: true});
+// Built beside its place: whoever runs the program meanwhile finds a whole one.
+const building = `dist-${process.pid}`;
 await build({
   entryPoints: {main: 'src/main.ts', 'commands/index': 'src/commands/index.ts'},
-  outdir: 'dist',
+  outdir: building,
   bundle: true,
   splitting: true,
   platform: 'node',
   format: 'esm',
   target: 'node20',
   minify: true,
-  keepNames: true,
   legalComments: 'none',
   // oclif looks for these softly, for development only.
   external: ['typescript', 'ts-node', 'tsx'],
@@ -28,3 +28,5 @@ await build({
     ].join(''),
   },
 });
+rmSync('dist', {recursive: true, force: true});
+renameSync(building, 'dist');

@@ -10,6 +10,7 @@ import {
 import type {TLSSocket} from 'node:tls';
 import {Code, ConnectError, type Interceptor, type Transport} from '@connectrpc/connect';
 import {createGrpcTransport} from '@connectrpc/connect-node';
+import {usePlainHeaders} from './plain-headers.js';
 import {PROTOCOL_VERSION} from './version.js';
 
 export interface GrpcConnection {
@@ -23,6 +24,7 @@ export interface GrpcConnection {
 const LARGEST_MESSAGE = 16 * 1024 * 1024;
 
 export function grpcOver(socket: TLSSocket, userAgent: string): GrpcConnection {
+  usePlainHeaders();
   const baseUrl = 'https://auth.teleport.cluster.local';
   // HTTP/2 waits for ever on a socket that has failed before it was given it.
   const http2 = socket.destroyed ? undefined : connect(baseUrl, {createConnection: () => socket});

@@ -7,6 +7,7 @@ import {formatAddress} from '../ssh/address.js';
 import {type Deadline, Passing} from './deadline.js';
 import {errorCode, networkFailure} from './network-failure.js';
 import type {Route} from './open-tls.js';
+import {usePlainHeaders} from './plain-headers.js';
 import {openWeb, type WebTrust} from './web-trust.js';
 
 export interface WebRequest {
@@ -68,8 +69,9 @@ export class WebConnection {
   async #connected(signal: AbortSignal): Promise<Client> {
     if (this.#open && !this.#open.socket.destroyed) return this.#open.client;
     // undici takes longer to load than the rest of the client.
-    const [socket, {default: undici}] = await Promise.all([this.#dialled(signal), import('undici')]);
-    const client = new undici.Client(`https://${this.#where}`, {
+    usePlainHeaders();
+    const [socket, {Client}] = await Promise.all([this.#dialled(signal), import('./http-client.js')]);
+    const client = new Client(`https://${this.#where}`, {
       // Not at once: undici sends nothing over a connection that it gets while it still asks for one.
       connect: (_options, callback) => {
         queueMicrotask(() => {
@@ -113,7 +115,8 @@ async function send(
 ): Promise<WebAnswer> {
   const headers = {'user-agent': userAgent, ...(body !== undefined && {'content-type': 'application/json'})};
   const content = body === undefined ? {} : {body: JSON.stringify(body)};
-  const answer = await client.request({method, path, headers, signal, ...content});
+  const {request} = await import('./http-client.js');
+  const answer = await request.call(client, {method, path, headers, signal, ...content});
   const {location} = answer.headers;
   return {
     status: answer.statusCode,
