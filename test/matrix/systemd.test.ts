@@ -165,4 +165,16 @@ describe('join openssh under systemd', () => {
       expect(property(units[0], 'ActiveState')).to.equal('active');
     });
   }
+
+  it('ssh.socket, which systemd starts no more: all is put back, and both are up again', async () => {
+    systemctl('start', 'ssh.socket');
+    await warmUp();
+    const files = digest();
+    for (let start = 2; start <= 5; start += 1) systemctl('restart', 'ssh.service');
+    const {status, stderr} = await joined();
+    expect(stderr).to.match(/attempted too often/);
+    expect([status, digest()], stderr).to.deep.equal([7, files]);
+    expect(property('ssh.socket', 'ActiveState')).to.equal('active');
+    expect(await servedKeys(22)).to.not.have.property('size', 0);
+  });
 });
