@@ -1,7 +1,7 @@
 // A real join in this process, on a host that can die under it: real files, a real sshd, a real cluster.
 
 import {execFileSync} from 'node:child_process';
-import {existsSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {join as joinPath} from 'node:path';
 import type {Cluster} from '../../src/cluster/cluster.js';
 import {Secret} from '../../src/errors.js';
@@ -114,6 +114,11 @@ export class JoinScene {
   }
 
   stop(): Promise<void> {
+    // The stages of rehearsals that died: their process is this one, which is alive.
+    for (const parent of ['/run', '/tmp']) {
+      const names = readdirSync(parent).filter((name) => name.startsWith(`agentless-${process.pid}-`));
+      for (const name of names) rmSync(joinPath(parent, name), {recursive: true});
+    }
     return this.stage.stop();
   }
 }
