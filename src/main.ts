@@ -21,9 +21,15 @@ export async function main(argv: readonly string[]): Promise<void> {
     // Commands handle their own failures; what arrives here was thrown before a command ran (unknown command, help).
     process.exitCode = showFailure(await withCommands(error), {
       json: argv.includes('--json'),
-      command: argv.slice(0, 2).join(' '),
+      command: wordsOf(argv).join(' '),
     });
   }
+}
+
+/** What was typed before the first flag; what comes after may be a secret. */
+function wordsOf(argv: readonly string[]): readonly string[] {
+  const flag = argv.findIndex((word) => word.startsWith('-'));
+  return argv.slice(0, flag < 0 ? 2 : Math.min(flag, 2));
 }
 
 /** An unknown command is answered with those there are. */
@@ -33,8 +39,9 @@ async function withCommands(error: unknown): Promise<unknown> {
   const {COMMANDS} = await import('./commands/index.js');
   const known = Object.keys(COMMANDS);
   const longest = known.find((id) => typed.startsWith(`${id}:`));
-  const message =
-    longest === undefined
+  const message = typed.startsWith('-')
+    ? 'the command is missing: flags come after it'
+    : longest === undefined
       ? `there is no command "${spaced(typed)}"`
       : `"${spaced(longest)}" takes flags only, not "${spaced(typed.slice(longest.length + 1))}"`;
   const commands = known.map(spaced).join(', ');

@@ -69,7 +69,9 @@ function usageWords(text: string): {message: string; detail?: string} {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('See more help'))
-    .map((line) => line.charAt(0).toLowerCase() + line.slice(1));
+    .map((line) => line.charAt(0).toLowerCase() + line.slice(1))
+    // The value of a mistyped flag may be a token.
+    .map((line) => (line.startsWith('nonexistent flag') ? line.replace(/=\S*/g, '') : line));
   const listed = /^the following errors? occurred:$/.test(lines[0] ?? '') ? lines.slice(1) : lines;
   const [first = 'wrong usage', ...rest] = listed;
   const flag = /^parsing (--\S+)$/.exec(first)?.[1];

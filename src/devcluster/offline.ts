@@ -3,6 +3,7 @@
 import {chmodSync, writeFileSync} from 'node:fs';
 import type {JsonValue} from '@bufbuild/protobuf';
 import type {Node} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
 import {describeNode} from './node-list.js';
 import {readNodes} from './node-store.js';
 import {StateDirectory} from './state-directory.js';
@@ -22,9 +23,17 @@ export interface LoginFiles {
 
 /** FILE (0600) and FILE-cert.pub, where ssh -i FILE looks for it. Existing files are replaced. */
 export function writeLogin(file: string, {privateKey, certificate}: LoginCertificate): LoginFiles {
-  writeFileSync(file, privateKey, {mode: 0o600});
-  chmodSync(file, 0o600);
-  writeFileSync(`${file}-cert.pub`, certificate, {mode: 0o644});
+  try {
+    writeFileSync(file, privateKey, {mode: 0o600});
+    chmodSync(file, 0o600);
+    writeFileSync(`${file}-cert.pub`, certificate, {mode: 0o644});
+  } catch (cause) {
+    throw new Failure('USAGE', `cannot write ${file} and ${file}-cert.pub`, {
+      detail: cause instanceof Error ? cause.message : String(cause),
+      hint: 'name a file in a directory that you may write with --out',
+      cause,
+    });
+  }
   return {key: file, certificate: `${file}-cert.pub`};
 }
 

@@ -89,6 +89,7 @@ export async function listen(
       throw new Failure('USAGE', `cannot listen on ${joinHostPort(host, port)}`, {
         cause: error,
         ...(error instanceof Error && {detail: error.message}),
+        hint: 'name another port with --listen, or port 0 for any that is free',
       });
     }
     return bind(server, host, port);

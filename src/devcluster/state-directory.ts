@@ -15,8 +15,16 @@ export class StateDirectory {
   }
 
   create(): void {
-    mkdirSync(this.path, {recursive: true, mode: 0o700});
-    chmodSync(this.path, 0o700);
+    try {
+      mkdirSync(this.path, {recursive: true, mode: 0o700});
+      chmodSync(this.path, 0o700);
+    } catch (cause) {
+      throw new Failure('USAGE', `${this.path} cannot be made a directory of the cluster`, {
+        detail: cause instanceof Error ? cause.message : String(cause),
+        hint: 'name another one with --dir',
+        cause,
+      });
+    }
   }
 
   file(name: string): string {

@@ -63,5 +63,7 @@ function parseTtl(text: string): number {
   const parts = [...text.matchAll(/(\d+)([smh])/g)];
   const seconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0);
   if (parts.map(([part]) => part).join('') === text && seconds > 0) return seconds;
-  throw new Failure('USAGE', `--ttl wants a duration such as 10m or 1h30m, not ${JSON.stringify(text)}`);
+  throw new Failure('USAGE', `--ttl wants a duration, not ${JSON.stringify(text)}`, {
+    hint: 'write 90s, 10m or 1h30m',
+  });
 }
