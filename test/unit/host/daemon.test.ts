@@ -16,6 +16,7 @@ const PROBE: Probe = {
   gid: 0,
   hostname: 'web1',
   sshd: '/usr/sbin/sshd',
+  version: 'OpenSSH_9.2p1',
   listeners: [PROCESS],
   sockets: [],
   systemd: true,

@@ -115,6 +115,7 @@ describe('the answer of a probe', () => {
         ['gid', '0\n'],
         ['hostname', 'web1\n'],
         ['sshd', '/usr/sbin/sshd\n'],
+        ['version', 'OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19\n'],
         ['unwritable', '/etc\n/etc\n/var/lib\n'],
         ['systemd', 'yes\n'],
         [
@@ -142,6 +143,7 @@ describe('the answer of a probe', () => {
       gid: 0,
       hostname: 'web1',
       sshd: '/usr/sbin/sshd',
+      version: 'OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19',
       systemd: true,
       unwritable: ['/etc', '/var/lib'],
       sockets: [{unit: 'ssh.socket', listening: ['0.0.0.0:22', '[::]:22']}],
@@ -164,6 +166,7 @@ describe('the answer of a probe', () => {
       hostname: '',
       unwritable: [],
       sshd: undefined,
+      version: '',
       systemd: false,
       sockets: [],
       listeners: [],

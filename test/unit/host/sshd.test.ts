@@ -6,6 +6,8 @@ import {effectiveConfig, refusal, sshdCommand, sshdVersion, testedConfig} from '
 import {failure} from '../../support/cluster-client.js';
 import {PrivateHost} from '../../support/private-host.js';
 
+const UNASKED = {sshd: undefined, version: ''};
+
 describe('sshd as a tool', () => {
   let box: PrivateHost;
   before(() => {
@@ -26,6 +28,9 @@ describe('sshd as a tool', () => {
     listening: [],
   });
 
+  const versionOf = (program: string, asked: {sshd: string | undefined; version: string} = UNASKED) =>
+    sshdVersion(box.host, program, asked);
+
   describe('tells its version', () => {
     const USAGE = 'usage: sshd [-46DdeiqTt] [-C connection_spec] …';
     const words = {
@@ -37,21 +42,26 @@ describe('sshd as a tool', () => {
     };
     for (const [text, version] of Object.entries(words)) {
       it(text.split('\n').at(-2) ?? text, async () => {
-        expect(await sshdVersion(box.host, saying(text))).to.deep.equal(version);
+        expect(await versionOf(saying(text))).to.deep.equal(version);
       });
     }
 
+    it('as the probe has heard it already, where it asked the same program', async () => {
+      const asked = {sshd: '/nowhere/sshd', version: 'OpenSSH_9.9p1'};
+      expect(await versionOf('/nowhere/sshd', asked)).to.deep.equal([9, 9]);
+    });
+
     it('and the one here is one of them', async () => {
-      const [major] = await sshdVersion(box.host, process.env['SSHD'] ?? findSshd());
+      const [major] = await versionOf(process.env['SSHD'] ?? findSshd());
       expect(major).to.be.within(7, 20);
     });
 
     it('else it is none of ours', async () => {
-      const {code, detail, message} = await failure(sshdVersion(box.host, saying('Dropbear v2022.83\nmore')));
+      const {code, detail, message} = await failure(versionOf(saying('Dropbear v2022.83\nmore')));
       expect(code).to.equal('HOST_UNSUITABLE');
       expect(message).to.match(/program does not say that it is OpenSSH$/);
       expect(detail).to.equal('Dropbear v2022.83');
-      expect((await failure(sshdVersion(box.host, box.at('nothing')))).code).to.equal('HOST_UNSUITABLE');
+      expect((await failure(versionOf(box.at('nothing')))).code).to.equal('HOST_UNSUITABLE');
     });
   });
 
