@@ -181,6 +181,7 @@ describe('join openssh on an unusual host', () => {
       login: stage.login,
       knownHost,
       hostKeyAlias: 'web1',
+      options: ['HostKeyAlgorithms=ssh-ed25519-cert-v01@openssh.com'],
     });
     expect(old.stdout, old.stderr).to.equal('hello\n');
     await expectUnchanged();
