@@ -60,17 +60,18 @@ if [ -d /run/systemd/system ]; then
 fi
 here=$(readlink /proc/self/ns/mnt 2>/dev/null)
 for comm in $(grep -ls '^sshd' /proc/[0-9]*/comm); do
-  dir=${'${comm%/comm}'}
+  dir=$(dirname "$comm")
+  pid=$(basename "$dir")
   words=$(tr '\000' '\n' <"$dir/cmdline" 2>/dev/null)
   case $words in *'[listener]'*|/*) ;; *) continue ;; esac
   [ "$(readlink "$dir/ns/mnt" 2>/dev/null)" = "$here" ] || continue
-  section "argv ${'${dir#/proc/}'}"; printf '%s\n' "$words"
+  section "argv $pid"; printf '%s\n' "$words"
   section exe; readlink "$dir/exe" 2>/dev/null
   section cwd; readlink "$dir/cwd" 2>/dev/null
   section unit
   if [ -d /run/systemd/system ]; then
     unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "$dir/cgroup" 2>/dev/null | head -n 1)
-    [ -n "$unit" ] && [ "$(systemctl show --property=MainPID "$unit" 2>/dev/null)" = "MainPID=${'${dir#/proc/}'}" ] && echo "$unit"
+    [ -n "$unit" ] && [ "$(systemctl show --property=MainPID "$unit" 2>/dev/null)" = "MainPID=$pid" ] && echo "$unit"
   fi
   section fd; ls -l "$dir/fd" 2>/dev/null
   section tcp; grep -hs ' 0A ' "$dir/net/tcp" "$dir/net/tcp6"

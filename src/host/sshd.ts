@@ -10,7 +10,11 @@ import type {Probe} from './probe.js';
 export type Version = readonly [major: number, minor: number];
 
 /** Version of a program; the probe has asked the first sshd on PATH already. */
-export async function sshdVersion(host: Host, program: string, {sshd, version}: Pick<Probe, 'sshd' | 'version'>): Promise<Version> {
+export async function sshdVersion(
+  host: Host,
+  program: string,
+  {sshd, version}: Pick<Probe, 'sshd' | 'version'>,
+): Promise<Version> {
   if (program === sshd) return readVersion(program, version);
   const {stdout, stderr} = await host.run([program, '-V']);
   return readVersion(program, stderr + stdout);
