@@ -144,8 +144,9 @@ failed and not fully restored, 130 interrupted and restored.`;
       this.config.version,
     );
     if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome)}\n`);
-    if (flags['dry-run'] && flags['exit-code'] && outcome.changed) process.exitCode = EXIT.drift;
-    return outcome;
+    if (!flags['exit-code'] || !outcome.changed) return outcome;
+    process.exitCode = EXIT.drift;
+    return {...outcome, status: EXIT.drift};
   }
 }
 
