@@ -1,6 +1,6 @@
 // How an error ends a command. People get `error:` and `hint:`, programs get the envelope; both get the exit code.
 
-import {styleText} from 'node:util';
+import {stripVTControlCharacters, styleText} from 'node:util';
 import {EXIT, Failure} from '../errors.js';
 import {errorEnvelope} from './envelope.js';
 
@@ -65,7 +65,8 @@ export function asFailure(error: unknown): Failure | undefined {
 
 /** oclif's words in our form: one line that says what is wrong, the rest under it. */
 function usageWords(text: string): {message: string; detail?: string} {
-  const lines = text
+  // On a terminal oclif colours its words.
+  const lines = stripVTControlCharacters(text)
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('See more help'))

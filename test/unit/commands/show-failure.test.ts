@@ -90,6 +90,7 @@ describe("oclif's words for wrong usage", () => {
     expect(words('Parsing --timeout \n\tExpected an integer but received: x')).to.equal(
       '--timeout: expected an integer but received: x',
     );
+    expect(words('\u001b[2mMissing required flag login\u001b[22m')).to.equal('missing required flag login');
     expect(words('Something\n\nelse')).to.deep.equal(['something', 'else']);
     expect(words('')).to.equal('wrong usage');
   });
