@@ -120,7 +120,7 @@ failed and not fully restored, 130 interrupted and restored.`;
     }),
     debug: Flags.boolean({
       char: 'd',
-      summary: 'log what is run and asked, without secrets',
+      summary: "taken because Teleport's command has it; does nothing",
       default: false,
       hidden: true,
     }),

@@ -2,8 +2,9 @@ import {stripVTControlCharacters} from 'node:util';
 import {expect} from 'chai';
 import {errorEnvelope, successEnvelope} from '../../../src/commands/envelope.js';
 import {asFailure, failureText as colouredText, showFailure} from '../../../src/commands/show-failure.js';
-import {EXIT, Failure, Secret} from '../../../src/errors.js';
+import {EXIT, Failure, type FailureCode, Secret} from '../../../src/errors.js';
 import {captured} from '../../support/in-process.js';
+import {schemaNamed, violations} from '../../support/json-schema.js';
 
 /** Without the colours of a terminal, where the tests run on one. */
 const failureText = (failure: Failure) => stripVTControlCharacters(colouredText(failure));
@@ -63,10 +64,12 @@ describe('a failure', () => {
       CHANGE_FAILED: 7,
       RESTORE_INCOMPLETE: 8,
       INTERRUPTED: 130,
-    } as const;
+    } as const satisfies Record<FailureCode, number>;
     for (const [code, exit] of Object.entries(kinds)) {
       const failure = new Failure(code as keyof typeof kinds, 'x');
       expect(failure, code).to.deep.include({exitCode: exit, oclif: {exit}});
+      const envelope = JSON.parse(JSON.stringify(errorEnvelope('x', failure)));
+      expect(violations(envelope, schemaNamed('envelope')), code).to.deep.equal([]);
     }
   });
 });
