@@ -17,7 +17,6 @@ export const EXIT = {
 
 const EXIT_OF = {
   USAGE: EXIT.usage,
-  WOULD_CHANGE: EXIT.drift,
   TOKEN_REFUSED: EXIT.refused,
   ROLE_REFUSED: EXIT.refused,
   REQUEST_REFUSED: EXIT.refused,

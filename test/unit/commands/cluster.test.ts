@@ -110,14 +110,17 @@ describe('cluster', () => {
         [['--dir', dir, '--listen', `127.0.0.1:${port}`], /^error: cannot listen on 127\.0\.0\.1/],
         [['--dir', file], /^error: \S+ cannot be made a directory of the cluster/],
       ];
-      for (const [words, says] of cases) {
-        const {status, stdout, stderr} = await inProcess(['cluster', 'start', '--dir', dir, ...words]);
-        expect({status, stdout}, stderr).to.deep.equal({status: 2, stdout: ''});
-        expect(stderr)
-          .to.match(says)
-          .and.to.match(/^hint: /m);
+      try {
+        for (const [words, says] of cases) {
+          const {status, stdout, stderr} = await inProcess(['cluster', 'start', ...words]);
+          expect({status, stdout}, stderr).to.deep.equal({status: 2, stdout: ''});
+          expect(stderr)
+            .to.match(says)
+            .and.to.match(/^hint: /m);
+        }
+      } finally {
+        taken.close();
       }
-      taken.close();
     });
   });
 
