@@ -10,6 +10,7 @@ import {join} from './join-request.js';
 import type {Route} from './open-tls.js';
 import {readPin} from './pin.js';
 import {AuthSession} from './session.js';
+import {type AuthorityEnvironment, systemAuthorities} from './system-authorities.js';
 import {readCertificates} from './tls-certificate.js';
 import {WebConnection} from './web-connection.js';
 
@@ -26,8 +27,8 @@ export interface ConnectOptions {
   readonly clientVersion: string;
   /** Milliseconds that one thing asked of the cluster may take, repetitions included; 30 000 when absent. */
   readonly deadline?: number;
-  /** Where HTTPS_PROXY and NO_PROXY are looked up. */
-  readonly env?: ProxyEnvironment;
+  /** Where HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR are looked up. */
+  readonly env?: ProxyEnvironment & AuthorityEnvironment;
   readonly onWarning?: (text: string) => void;
 }
 
@@ -58,7 +59,8 @@ class ClusterClient implements Cluster {
     this.#pins = caPin.map(readPin);
     this.#userAgent = `agentless/${options.clientVersion}`;
     this.#milliseconds = options.deadline ?? DEADLINE;
-    this.#web = new WebConnection(this.#route, {authorities: caFile, insecure}, this.#userAgent);
+    const trust = {authorities: caFile, insecure, system: () => systemAuthorities(env)};
+    this.#web = new WebConnection(this.#route, trust, this.#userAgent);
   }
 
   /** Asks once; a failed question is asked again. May be called early and awaited late. */

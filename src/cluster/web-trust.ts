@@ -12,6 +12,8 @@ export interface WebTrust {
   readonly authorities: readonly string[];
   /** Takes any certificate. */
   readonly insecure: boolean;
+  /** Reads the system's authorities; not called where others suffice. */
+  readonly system: () => readonly string[];
 }
 
 /** A connection to the web address whose certificate has been checked; CLUSTER_UNTRUSTED when that fails. */
@@ -23,19 +25,28 @@ export async function openWeb(
   protocols: readonly string[] = ['http/1.1'],
 ): Promise<TLSSocket> {
   const given = trust.authorities.length > 0;
-  const options = {ALPNProtocols: [...protocols], rejectUnauthorized: false};
-  const socket = await openTls(route, {...options, ...(given && {ca: [...trust.authorities]})}, signal);
-  if (trust.insecure || socket.authorized) return socket;
-  const problem = untrusted(socket, where, given);
-  socket.destroy();
-  if (!given || !isUnknownAuthority(problem.reason)) throw problem.failure;
-  // Node takes `ca` instead of its own authorities, and reading those takes 20 ms: they come second.
-  const second = await openTls(route, options, signal);
-  if (second.authorized) return second;
-  const again = untrusted(second, where, given);
-  second.destroy();
-  throw again.failure;
+  let failure: Failure | undefined;
+  for (const authorities of STORES) {
+    const ca = authorities(trust);
+    if (ca?.length === 0) continue;
+    // Node takes `ca` instead of its own authorities.
+    const options = {ALPNProtocols: [...protocols], rejectUnauthorized: false, ...(ca && {ca: [...ca]})};
+    const socket = await openTls(route, options, signal);
+    if (trust.insecure || socket.authorized) return socket;
+    const problem = untrusted(socket, where, given);
+    socket.destroy();
+    failure = problem.failure;
+    if (!isUnknownAuthority(problem.reason)) break;
+  }
+  throw failure;
 }
+
+/** Tried in turn while the authority is unknown: those given, Node's own (reading them takes 20 ms), the system's. */
+const STORES: readonly ((trust: WebTrust) => readonly string[] | undefined)[] = [
+  ({authorities}) => authorities,
+  () => undefined,
+  ({system}) => system(),
+];
 
 const EXPIRED = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
 const WRONG_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';

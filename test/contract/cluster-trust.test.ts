@@ -1,5 +1,5 @@
 import {execFile} from 'node:child_process';
-import {readFileSync, writeFileSync} from 'node:fs';
+import {copyFileSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {clientOf, failure, joined, joinRequest} from '../support/cluster-client.js';
@@ -99,6 +99,27 @@ describe('the web certificate', () => {
     const env = {...process.env, NODE_EXTRA_CA_CERTS: trusted};
     expect(await runJoin(wanted, env)).to.equal(server.name);
     expect(await runJoin(wanted, {...env, NODE_EXTRA_CA_CERTS: ''})).to.equal('CLUSTER_UNTRUSTED');
+  });
+
+  it("of an authority in the system's bundle or directory, which Node does not read: accepted", async () => {
+    const nothing = join(server.dir, 'nothing.pem');
+    const directory = join(server.dir, 'authorities');
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'README'), 'not a certificate\n');
+    copyFileSync(server.caFile, join(directory, 'site.pem'));
+    for (const [env, ends] of [
+      [{SSL_CERT_FILE: server.caFile}, 'accepted'],
+      [{SSL_CERT_FILE: nothing, SSL_CERT_DIR: `/nowhere:${directory}`}, 'accepted'],
+      [{SSL_CERT_FILE: nothing}, 'CLUSTER_UNTRUSTED'],
+      [{SSL_CERT_FILE: other.caFile}, 'CLUSTER_UNTRUSTED'],
+    ] as const) {
+      for (const caFile of [[], [readFileSync(other.caFile, 'utf8')]]) {
+        await using cluster = clientOf(server, {caFile, env});
+        const asked = cluster.describe().then(() => 'accepted');
+        const end = ends === 'accepted' ? await asked : (await failure(asked)).code;
+        expect(end, JSON.stringify(env)).to.equal(ends);
+      }
+    }
   });
 });
 

@@ -46,7 +46,7 @@ export async function joinServer(method: Method | undefined): Promise<JoinServer
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const target = {host: '127.0.0.1', port: (server.address() as AddressInfo).port};
-  const trust = {authorities: [], insecure: true};
+  const trust = {authorities: [], insecure: true, system: () => []};
   return {
     async joinByIam(request, proof, milliseconds = 1500) {
       if (proof.method !== 'iam') throw new TypeError('this is for iam');
