@@ -28,7 +28,7 @@ import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
 import {draft, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
-import {judge} from './verdict.js';
+import {judge, judgeReload} from './verdict.js';
 
 export interface Tools {
   readonly host: Host;
@@ -86,7 +86,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   const scene = await prepareScene(host, facts, {...wanted, nodeId, cluster: info.name}, report);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authority = authorityKind(info.suite);
-  for (const warning of judge(scene, {kind: authority})) report.warn(warning);
+  const findings = [...judge(scene, {kind: authority}), ...(wish.reload ? judgeReload(facts) : [])];
+  for (const warning of findings) report.warn(warning);
 
   // On a throw-away sshd with throw-away authorities: no token is spent on a host that could not serve a certificate.
   await interruptible(

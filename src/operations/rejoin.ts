@@ -21,7 +21,7 @@ import {interruptible} from './reporter.js';
 import {prepareScene, type Scene} from './scene.js';
 import {draft, type JoinSettings, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
-import {judge} from './verdict.js';
+import {judge, judgeReload} from './verdict.js';
 
 export async function joinAgain(
   tools: Tools,
@@ -74,6 +74,8 @@ export async function joinAgain(
   const steps = planned.length > 0 || served ? planned : commandSteps(scene, wish);
 
   const unchanged = steps.length === 0 && (node === undefined || record?.right === true);
+  if (steps.some(({kind}) => kind === 'command'))
+    for (const warning of judgeReload(facts)) report.warn(warning);
   if (steps.length > 0 || wish.proveLogins.length > 0) {
     const script = {...scene, logins: wish.proveLogins, authority: kindOfKey(credentials.signer)};
     await interruptible(tools, 'rehearse', rehearse(host, script), describeRehearsal);

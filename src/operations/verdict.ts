@@ -2,6 +2,7 @@
 
 import {Failure} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
+import {unreadListening} from '../host/listening.js';
 import {certificateFindings, type Finding} from '../ssh/findings.js';
 import {appliesToAll, type Setting, settings, withoutOurs} from '../ssh/sshd-config/index.js';
 import type {AuthorityKind} from './rehearsal.js';
@@ -39,6 +40,27 @@ export function judge(scene: Scene, authority: UserAuthority): readonly string[]
   }
   return found.map((finding) => [finding.message, ...placeOf(finding), finding.hint].join('\n'));
 }
+
+/**
+ * What our reload would change beside our own lines: an edit of Port or ListenAddress that sshd has not read yet.
+ * HOST_UNSUITABLE where it would leave an address at which it answers now; gives a warning where it would add one.
+ */
+export function judgeReload({daemon, effective, config}: HostFacts): readonly string[] {
+  const {closed, opened} = unreadListening(daemon, effective);
+  if (closed.length > 0) {
+    throw new Failure('HOST_UNSUITABLE', 'sshd has not read its configuration: a reload would move it', {
+      detail: [`it listens on   ${daemon.listening.join(' ')}`, `${config} says  ${wanted(effective)}`].join(
+        '\n',
+      ),
+      hint: 'somebody has edited Port or ListenAddress: reload sshd, see that you can still log in, then join',
+    });
+  }
+  return opened.length === 0
+    ? []
+    : [`sshd will listen on ${opened.join(' ')} as well: that edit is older than this join`];
+}
+
+const wanted = (effective: HostFacts['effective']): string => effective.all('listenaddress').join(' ');
 
 /** Lines of the configuration that sshd's reason for refusing a login speaks of. */
 export function linesBehind(facts: HostFacts, reason: string): string[] {

@@ -122,4 +122,26 @@ describe('join openssh under a configuration for which certificates are nothing'
       expect(warnings.filter((warning) => culprit(line).test(warning))).to.have.length(1);
     });
   });
+
+  it('refuses an edit of Port that sshd has not read, and warns of one that adds an address', async () => {
+    const {port} = stage.sshd;
+    const moved = (text: string) => text.replace(`Port ${port}`, `Port ${port === 65535 ? 65534 : port + 1}`);
+    await stage.withConfig(moved, async () => {
+      const {error} = await refused(stage, {
+        exit: 6,
+        code: 'HOST_UNSUITABLE',
+        says: /has not read its configuration/,
+        detail: new RegExp(`listens on   127\\.0\\.0\\.1:${port}$`, 'm'),
+      });
+      expect(error?.hint).to.match(/reload sshd/);
+      const {exit} = await stage.joinJson(['--dry-run', '--no-restart-sshd']);
+      expect(exit, 'where nothing is reloaded nothing moves').to.equal(0);
+    });
+    const added = (text: string) => text.replace('ListenAddress 127.0.0.1', '$&\nListenAddress 127.0.0.2');
+    await stage.withConfig(added, async () => {
+      const {exit, warnings} = await stage.joinJson(['--dry-run']);
+      expect(exit).to.equal(0);
+      expect(warnings.join()).to.contain(`sshd will listen on 127.0.0.2:${port} as well`);
+    });
+  });
 });
