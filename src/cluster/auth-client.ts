@@ -1,12 +1,12 @@
 // gRPC with Auth over a connection that has been dialled. Loads the gRPC library, so it is imported when it is needed.
 
-import type {TLSSocket} from 'node:tls';
 import {type CallOptions, type Client, Code, ConnectError, createClient} from '@connectrpc/connect';
 import {type CallContext, callFailure} from './auth-failure.js';
 import type {Deadline} from './deadline.js';
 import {AuthService} from './gen/auth_pb.js';
 import {TrustService} from './gen/teleport/trust/v1/trust_pb.js';
-import {type GrpcConnection, grpcOver} from './grpc-transport.js';
+import {grpcOver} from './grpc-transport.js';
+import type {Http2Connection} from './http2-connection.js';
 
 export interface AuthServices {
   readonly auth: Client<typeof AuthService>;
@@ -15,14 +15,12 @@ export interface AuthServices {
 
 /** One connection to Auth and the calls on it. */
 export class AuthClient {
-  readonly #socket: TLSSocket;
-  readonly #connection: GrpcConnection;
+  readonly #connection: Http2Connection;
   readonly #services: AuthServices;
 
-  constructor(socket: TLSSocket, userAgent: string) {
-    this.#socket = socket;
-    this.#connection = grpcOver(socket, userAgent);
-    const {transport} = this.#connection;
+  constructor(connection: Http2Connection, userAgent: string) {
+    this.#connection = connection;
+    const transport = grpcOver(connection, userAgent);
     this.#services = {
       auth: createClient(AuthService, transport),
       trust: createClient(TrustService, transport),
@@ -40,11 +38,11 @@ export class AuthClient {
     call: (services: AuthServices, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     try {
-      if (this.closed) throw this.#socket.errored ?? new ConnectError('closed', Code.Unavailable);
+      if (this.closed) throw this.#connection.error ?? new ConnectError('closed', Code.Unavailable);
       return await call(this.#services, {timeoutMs: deadline.left});
     } catch (error) {
       deadline.check();
-      throw callFailure(error, this.#socket.errored, this.closed, context);
+      throw callFailure(error, this.#connection.error, this.closed, context);
     }
   }
 

@@ -7,6 +7,7 @@ import {Failure} from '../errors.js';
 import {formatAddress} from '../ssh/address.js';
 import type {Identity} from './cluster.js';
 import {Passing} from './deadline.js';
+import {beginHttp2, type Http2Connection} from './http2-connection.js';
 import {errorCode, networkFailure} from './network-failure.js';
 import {openTls, type Route} from './open-tls.js';
 import {serverProblem} from './tls-certificate.js';
@@ -16,8 +17,12 @@ export function authName(cluster: string): string {
   return `${Buffer.from(cluster).toString('hex')}.teleport.cluster.local`;
 }
 
-/** A connection whose peer is proven to be Auth of the identity's cluster; nothing has been written to it yet. */
-export async function dialAuth(route: Route, identity: Identity, signal: AbortSignal): Promise<TLSSocket> {
+/** A connection whose peer is proven to be Auth of the identity's cluster, ready for calls. */
+export async function dialAuth(
+  route: Route,
+  identity: Identity,
+  signal: AbortSignal,
+): Promise<Http2Connection> {
   const name = authName(identity.cluster);
   const where = formatAddress(route.target);
   const socket = await openTls(
@@ -38,7 +43,7 @@ export async function dialAuth(route: Route, identity: Identity, signal: AbortSi
   });
   try {
     checkPeer(socket, name, identity, where);
-    return socket;
+    return beginHttp2(socket);
   } catch (error) {
     socket.destroy();
     throw error;

@@ -20,7 +20,7 @@ const IDENTITY_REFUSED =
 /** The failure of a call; `socketError` and `closed` are what has become of its connection. */
 export function callFailure(
   error: unknown,
-  socketError: Error | null,
+  socketError: Error | undefined,
   closed: boolean,
   context: CallContext,
 ): unknown {

@@ -11,6 +11,7 @@ import type {Deadline} from './deadline.js';
 import {retry} from './deadline.js';
 import {type Certs, JoinService} from './gen/auth_pb.js';
 import {grpcOver} from './grpc-transport.js';
+import {beginHttp2} from './http2-connection.js';
 import {type Issued, ROLE, readCerts} from './identity.js';
 import {hider, type JoinFields, notAJoin} from './join-fields.js';
 import {joinRefusal, plainWords} from './join-refusal.js';
@@ -36,8 +37,8 @@ export async function joinByIam(
   return retry(deadline, async () => {
     const socket = await web.dial(PROTOCOLS, deadline);
     checkProtocol(socket, where);
-    const connection = grpcOver(socket, web.userAgent);
-    const client = createClient(JoinService, connection.transport);
+    const connection = beginHttp2(socket);
+    const client = createClient(JoinService, grpcOver(connection, web.userAgent));
     try {
       const answer = (challenge: string) => signedIdentityRequest(proof, challenge);
       return readCerts(
@@ -45,7 +46,7 @@ export async function joinByIam(
       );
     } catch (error) {
       deadline.check();
-      throw joinFailure(error, socket.errored, connection.closed, {where, hide});
+      throw joinFailure(error, connection.error, connection.closed, {where, hide});
     } finally {
       connection.close();
     }
@@ -107,7 +108,7 @@ const VERDICTS: ReadonlySet<Code> = new Set([
 
 function joinFailure(
   error: unknown,
-  socketError: Error | null,
+  socketError: Error | undefined,
   closed: boolean,
   {where, hide}: {readonly where: string; readonly hide: (text: string) => string},
 ): unknown {

@@ -129,7 +129,7 @@ export class AuthSession implements Session {
     const {route, userAgent} = this.#context;
     const dialled = deadline.within(LONGEST_DIAL, (signal) => dialAuth(route, this.#identity, signal));
     const client = Promise.all([dialled, import('./auth-client.js')]).then(
-      ([socket, {AuthClient}]) => new AuthClient(socket, userAgent),
+      ([connection, {AuthClient}]) => new AuthClient(connection, userAgent),
     );
     client.catch(() => {
       if (this.#client === client) this.#client = undefined;

@@ -40,7 +40,7 @@ export async function startPrivateSshd(options: SshdOptions): Promise<PrivateSsh
   writeFileSync(config, [head(port, keys, directory), options.stock ?? stockConfig()].join('\n'), {
     mode: 0o644,
   });
-  if (process.getuid?.() === 0) mkdirSync('/run/sshd', {recursive: true, mode: 0o755});
+  makePrivsepDirectory();
   const child = spawn(program, ['-D', '-f', config, '-E', log], {stdio: 'ignore'});
   const sshd = {
     config,
@@ -51,6 +51,11 @@ export async function startPrivateSshd(options: SshdOptions): Promise<PrivateSsh
   };
   await untilListening(child, log, port);
   return sshd;
+}
+
+/** Without it no sshd runs as root; the system's own unit makes it the same way, but may never have run. */
+export function makePrivsepDirectory(): void {
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', {recursive: true, mode: 0o755});
 }
 
 /** Our lines stand first: the first value wins in sshd_config. */

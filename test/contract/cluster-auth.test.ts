@@ -2,10 +2,14 @@ import {randomUUID} from 'node:crypto';
 import {create} from '@bufbuild/protobuf';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
+import {AuthClient} from '../../src/cluster/auth-client.js';
+import {dialAuth} from '../../src/cluster/auth-dial.js';
 import type {Cluster, Identity, Node, Session} from '../../src/cluster/cluster.js';
+import {Deadline} from '../../src/cluster/deadline.js';
 import {type ListResourcesResponse, ListResourcesResponseSchema} from '../../src/cluster/gen/auth_pb.js';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
 import type {FailureCode} from '../../src/errors.js';
+import {parseAddress} from '../../src/ssh/address.js';
 import {parseCertificate} from '../../src/ssh/certificate.js';
 import {parsePublicKey} from '../../src/ssh/key.js';
 import {clientOf, failure, hostKey, joined, joinRequest} from '../support/cluster-client.js';
@@ -227,6 +231,26 @@ describe('a session at Auth', () => {
       message: 'the cluster no longer accepts this identity',
       hint: 'join again with a token',
     });
+  });
+
+  it('is refused so however late the first call comes: the alert is not lost', async () => {
+    await using other = await temporaryCluster({name: server.name});
+    const {identity: foreign} = await joined(other);
+    const stale: Identity = {...foreign, authorities: identity.authorities};
+    const signal = new AbortController().signal;
+    const route = {target: parseAddress(server.proxy, 443), httpProxy: undefined};
+    for (const pause of [0, 1, 5, 50]) {
+      const connection = await dialAuth(route, stale, signal);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      const client = new AuthClient(connection, 'test');
+      const asked = client.call(
+        {doing: 'answer', where: server.proxy},
+        new Deadline(5000, signal),
+        ({auth}, options) => auth.getDomainName({}, options),
+      );
+      expect(await failure(asked), `after ${pause} ms`).to.include({code: 'REQUEST_REFUSED'});
+      client.close();
+    }
   });
 
   it('is refused when the host is locked', async () => {

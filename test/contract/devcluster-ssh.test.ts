@@ -1,20 +1,20 @@
 import {execFileSync, spawnSync} from 'node:child_process';
 import {randomUUID} from 'node:crypto';
-import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir, userInfo} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {SignatureSuite} from '../../src/cluster/cluster.js';
+import {findSshd, makePrivsepDirectory} from '../../src/demo/private-sshd.js';
 import {writeLogin} from '../../src/devcluster/index.js';
 import {generateKey, opensshPrivateKey} from '../../src/ssh/key.js';
 import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 import {joinFields, newHostKeys, postJoin, readJoin, request} from '../support/raw-client.js';
-import {skip} from '../support/skip.js';
 
 // The cluster's certificates before a real sshd and a real ssh client, in every suite: a strict client that knows only
 // the host authority gets in with what `cluster login` makes. `sshd -i` serves one connection on a pipe.
 
-const SSHD = process.env['SSHD'] ?? '/usr/sbin/sshd';
+const SSHD = process.env['SSHD'] ?? findSshd();
 const LOGIN = userInfo().username;
 
 for (const suite of [
@@ -27,8 +27,8 @@ for (const suite of [
     let dir: string;
     let cluster: TemporaryCluster;
 
-    before(async function () {
-      if (!existsSync(SSHD)) skip(this, `no ${SSHD}`);
+    before(async () => {
+      makePrivsepDirectory();
       dir = mkdtempSync(join(tmpdir(), 'devcluster-ssh-'));
       cluster = await temporaryCluster({suite, name: 'login.example'});
       await writeHost();

@@ -1,9 +1,8 @@
 // A real `sshd -i` on a pair of pipes: one connection, no port, no daemon.
 
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process';
-import {existsSync, mkdirSync} from 'node:fs';
 import {Duplex} from 'node:stream';
-import {findSshd} from '../../src/demo/private-sshd.js';
+import {findSshd, makePrivsepDirectory} from '../../src/demo/private-sshd.js';
 
 export interface OneShot extends Disposable {
   /** Its standard input and output as one stream, as a connection would be. */
@@ -14,7 +13,7 @@ export interface OneShot extends Disposable {
 
 /** Serves one connection with this configuration file. */
 export function oneShotSshd(config: string, options: readonly string[] = []): OneShot {
-  if (process.getuid?.() === 0 && !existsSync('/run/sshd')) mkdirSync('/run/sshd', {mode: 0o755});
+  makePrivsepDirectory();
   const words = ['-i', '-e', '-f', config, ...options.flatMap((option) => ['-o', option])];
   const child: ChildProcessWithoutNullStreams = spawn(process.env['SSHD'] ?? findSshd(), words);
   const said: Buffer[] = [];

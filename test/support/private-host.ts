@@ -1,9 +1,10 @@
 // This machine, with a configuration of sshd and host keys of its own in a temporary directory; no daemon runs.
 
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, realpathSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {makePrivsepDirectory} from '../../src/demo/private-sshd.js';
 import {type HostFacts, lookAt} from '../../src/host/facts.js';
 import {LocalHost} from '../../src/host/local.js';
 
@@ -15,7 +16,7 @@ export class PrivateHost implements Disposable {
 
   constructor() {
     // sshd of root answers nothing without its privilege separation directory.
-    if (process.getuid?.() === 0 && !existsSync('/run/sshd')) mkdirSync('/run/sshd', {mode: 0o755});
+    makePrivsepDirectory();
   }
 
   at(name: string): string {

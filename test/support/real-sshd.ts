@@ -1,8 +1,9 @@
 // Asks a real sshd what it makes of a configuration. SSHD names another build than the system's.
 import {execFile, execFileSync} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {makePrivsepDirectory} from '../../src/demo/private-sshd.js';
 import {type Dialect, dialectOf} from '../../src/ssh/sshd-config/index.js';
 
 const PROGRAM = process.env['SSHD'] ?? '/usr/sbin/sshd';
@@ -22,7 +23,7 @@ export class RealSshd {
 
   constructor() {
     // sshd of root checks nothing without its privilege separation directory.
-    if (process.getuid?.() === 0 && !existsSync('/run/sshd')) mkdirSync('/run/sshd', {mode: 0o755});
+    makePrivsepDirectory();
     this.keys = ['one', 'two', 'three'].map((name) => join(this.directory, name));
     for (const key of this.keys) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
     this.version = versionOf(PROGRAM);

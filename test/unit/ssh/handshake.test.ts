@@ -1,10 +1,10 @@
 // The certificates that we sign, before a real sshd and a real ssh: one connection each, through `sshd -i`.
 
 import {spawnSync} from 'node:child_process';
-import {existsSync, mkdirSync} from 'node:fs';
 import {userInfo} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {makePrivsepDirectory} from '../../../src/demo/private-sshd.js';
 import {FOREVER, signCertificate} from '../../../src/ssh/certificate.js';
 import {formatPublicKey, publicBlob} from '../../../src/ssh/key.js';
 import {KEYS, keyNamed, Scratch} from './keygen.js';
@@ -88,7 +88,7 @@ describe('our certificates before OpenSSH', function () {
 
   before(() => {
     // sshd's own requirement when it runs as root; a boot makes it on a system with a running sshd.
-    if (userInfo().uid === 0 && !existsSync('/run/sshd')) mkdirSync('/run/sshd', {mode: 0o755});
+    makePrivsepDirectory();
   });
 
   const cases: readonly Login[] = [
