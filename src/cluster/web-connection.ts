@@ -1,13 +1,14 @@
 // HTTPS to the proxy's web address: one connection, kept open between requests.
 
+import {once} from 'node:events';
+import {Agent, type ClientRequestArgs, type IncomingMessage, request} from 'node:http';
+import type {Duplex} from 'node:stream';
 import type {TLSSocket} from 'node:tls';
-import type {Client} from 'undici';
 import {Failure} from '../errors.js';
 import {formatAddress} from '../ssh/address.js';
 import {type Deadline, Passing} from './deadline.js';
 import {errorCode, networkFailure} from './network-failure.js';
 import type {Route} from './open-tls.js';
-import {usePlainHeaders} from './plain-headers.js';
 import {openWeb, type WebTrust} from './web-trust.js';
 
 export interface WebRequest {
@@ -27,32 +28,31 @@ export interface WebAnswer {
 
 // Answers are a few kilobytes; whatever is larger comes from something else.
 const LARGEST_ANSWER = 1024 * 1024;
+const TOO_LARGE = 'EMSGSIZE';
 const LONGEST_ATTEMPT = 15_000;
-// The host is rehearsed between the first request and the second.
-const KEEP_ALIVE = 60_000;
 
 export class WebConnection {
   readonly #route: Route;
   readonly #trust: WebTrust;
   readonly userAgent: string;
   readonly #where: string;
-  #open: {readonly socket: TLSSocket; readonly client: Client} | undefined;
+  readonly #agent: Agent;
 
   constructor(route: Route, trust: WebTrust, userAgent: string) {
     this.#route = route;
     this.#trust = trust;
     this.userAgent = userAgent;
     this.#where = formatAddress(route.target);
+    this.#agent = new KeptOpen((signal) => this.#dialled(signal));
   }
 
   /** Whatever answer there is; redirects are not followed. Fails with a Failure, or Passing when it may be repeated. */
   async request(request: WebRequest, deadline: Deadline): Promise<WebAnswer> {
-    return deadline.within(LONGEST_ATTEMPT, async (signal) => {
-      const client = await this.#connected(signal);
-      return send(client, request, this.userAgent, signal).catch((error) => {
+    return deadline.within(LONGEST_ATTEMPT, (signal) =>
+      this.#send(request, signal).catch((error: unknown) => {
         throw this.#lost(error, request.repeatable);
-      });
-    });
+      }),
+    );
   }
 
   /** A further connection to the same address, trusted by the same rule, for other protocols than HTTP. */
@@ -61,30 +61,36 @@ export class WebConnection {
   }
 
   async close(): Promise<void> {
-    await this.#open?.client.destroy();
-    this.#open?.socket.destroy();
+    this.#agent.destroy();
   }
 
-  // Dialling is not left to undici: so it is known that a request whose dial has failed was never sent.
-  async #connected(signal: AbortSignal): Promise<Client> {
-    if (this.#open && !this.#open.socket.destroyed) return this.#open.client;
-    // undici takes longer to load than the rest of the client.
-    usePlainHeaders();
-    const [socket, {Client}] = await Promise.all([this.#dialled(signal), import('./http-client.js')]);
-    const client = new Client(`https://${this.#where}`, {
-      // Not at once: undici sends nothing over a connection that it gets while it still asks for one.
-      connect: (_options, callback) => {
-        queueMicrotask(() => {
-          if (socket.destroyed)
-            callback(Object.assign(new Error('connection lost'), {code: 'ECONNRESET'}), null);
-          else callback(null, socket);
-        });
+  async #send({method, path, body}: WebRequest, signal: AbortSignal): Promise<WebAnswer> {
+    const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const options: WebOptions = {
+      agent: this.#agent,
+      method,
+      path,
+      signal,
+      // Node keeps the other one from the agent.
+      dialSignal: signal,
+      headers: {
+        // Without the port where it is 443: a proxy sends others away.
+        host: new URL(`https://${this.#where}`).host,
+        'user-agent': this.userAgent,
+        ...(content && {'content-type': 'application/json', 'content-length': content.length}),
       },
-      keepAliveTimeout: KEEP_ALIVE,
-      maxResponseSize: LARGEST_ANSWER,
-    });
-    this.#open = {socket, client};
-    return client;
+    };
+    const call = request(options);
+    // An error after the response has begun shows on the response.
+    call.on('error', () => {});
+    call.end(content);
+    try {
+      const [response] = (await once(call, 'response')) as [IncomingMessage];
+      const {statusCode = 0, headers} = response;
+      return {status: statusCode, location: headers.location, body: await readAll(response)};
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    }
   }
 
   #dialled(signal: AbortSignal, protocols?: readonly string[]): Promise<TLSSocket> {
@@ -94,8 +100,10 @@ export class WebConnection {
   }
 
   #lost(error: unknown, repeatable: boolean): unknown {
+    // The dial itself has failed: nothing was sent.
+    if (error instanceof Failure || error instanceof Passing) return error;
     const code = errorCode(error) ?? '';
-    if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' || code.startsWith('HPE_')) {
+    if (code === TOO_LARGE || code.startsWith('HPE_')) {
       return notTeleport(`${this.#where} answered with something that a Teleport proxy does not send`, code);
     }
     const failure = networkFailure(error, this.#where);
@@ -107,22 +115,38 @@ export class WebConnection {
   }
 }
 
-async function send(
-  client: Client,
-  {method, path, body}: WebRequest,
-  userAgent: string,
-  signal: AbortSignal,
-): Promise<WebAnswer> {
-  const headers = {'user-agent': userAgent, ...(body !== undefined && {'content-type': 'application/json'})};
-  const content = body === undefined ? {} : {body: JSON.stringify(body)};
-  const {request} = await import('./http-client.js');
-  const answer = await request.call(client, {method, path, headers, signal, ...content});
-  const {location} = answer.headers;
-  return {
-    status: answer.statusCode,
-    location: typeof location === 'string' ? location : undefined,
-    body: await answer.body.text(),
-  };
+interface WebOptions extends ClientRequestArgs {
+  readonly dialSignal: AbortSignal;
+}
+
+/** One connection that is dialled by ourselves: so it is known that a request whose dial has failed was never sent. */
+class KeptOpen extends Agent {
+  readonly #dial: (signal: AbortSignal) => Promise<TLSSocket>;
+
+  constructor(dial: (signal: AbortSignal) => Promise<TLSSocket>) {
+    super({keepAlive: true, maxSockets: 1});
+    this.#dial = dial;
+  }
+
+  override createConnection(
+    {dialSignal}: WebOptions,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    // The second argument is not looked at beside an error.
+    const fail = (error: Error) => callback?.(error, undefined as unknown as Duplex);
+    this.#dial(dialSignal).then((socket) => callback?.(null, socket), fail);
+  }
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of response as AsyncIterable<Buffer>) {
+    parts.push(part);
+    size += part.length;
+    if (size > LARGEST_ANSWER) throw Object.assign(new Error('the answer is too large'), {code: TOO_LARGE});
+  }
+  return Buffer.concat(parts).toString();
 }
 
 export function notTeleport(message: string, detail?: string): Failure {

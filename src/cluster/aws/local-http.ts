@@ -1,7 +1,7 @@
 // HTTP to a service of the machine itself: the metadata service, the credential service of a container. Never through
 // an HTTP proxy.
 
-import http from 'node:http';
+import {Agent, errors, request} from 'undici';
 
 export interface LocalAnswer {
   readonly status: number;
@@ -18,27 +18,21 @@ export interface LocalRequest {
 const PATIENCE = 2000;
 const LARGEST_ANSWER = 256 * 1024;
 
-/** One request on a connection of its own. Rejects with the socket's error, or ETIMEDOUT. */
+/** One request on a connection of its own; redirects are not followed. Rejects with an error that has a code. */
 export async function askLocally({method, url, headers = {}}: LocalRequest): Promise<LocalAnswer> {
-  const {request} = url.protocol === 'https:' ? await import('node:https') : http;
-  return new Promise((resolve, reject) => {
-    const fail = (code: string) => call.destroy(Object.assign(new Error(code), {code}));
-    const call = request(url, {method, headers, agent: false}, (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size > LARGEST_ANSWER) fail('EMSGSIZE');
-      });
-      response.on('error', reject);
-      response.on('end', () => {
-        resolve({status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString()});
-      });
-    });
-    const timer = setTimeout(() => fail('ETIMEDOUT'), PATIENCE);
-    call.on('close', () => clearTimeout(timer));
-    call.on('error', reject);
-    call.end();
+  const agent = new Agent({
+    connect: {timeout: PATIENCE},
+    headersTimeout: PATIENCE,
+    bodyTimeout: PATIENCE,
+    maxResponseSize: LARGEST_ANSWER,
   });
+  try {
+    const {statusCode, body} = await request(url, {method, headers, dispatcher: agent});
+    return {status: statusCode, body: await body.text()};
+  } catch (error) {
+    const slow = error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError;
+    throw slow ? Object.assign(new Error('no answer in time', {cause: error}), {code: 'ETIMEDOUT'}) : error;
+  } finally {
+    await agent.destroy();
+  }
 }
