@@ -67,18 +67,19 @@ class ClusterClient implements Cluster {
   describe(): Promise<ClusterInfo> {
     const info = this.#info ?? find(this.#web, formatAddress(this.#route.target), this.#newDeadline());
     this.#info = info;
-    info.catch(() => {
-      if (this.#info === info) this.#info = undefined;
-    });
+    info.then(
+      // What comes next needs the gRPC library: it loads while the host is looked at.
+      () => import('./auth-client.js'),
+      () => {
+        if (this.#info === info) this.#info = undefined;
+      },
+    );
     return info;
   }
 
   async join(request: JoinRequest): Promise<JoinResult> {
     const info = await this.describe();
-    const joined = join({web: this.#web, info, pins: this.#pins, deadline: this.#newDeadline()}, request);
-    // What comes next needs the gRPC library: it loads while the cluster thinks.
-    import('./auth-client.js').catch(() => {});
-    return joined;
+    return join({web: this.#web, info, pins: this.#pins, deadline: this.#newDeadline()}, request);
   }
 
   as(identity: Identity): Session {

@@ -33,10 +33,9 @@ export async function runLocally(argv: readonly string[], options: RunOptions = 
     detached: true,
     // The last newline belongs to the output.
     stripFinalNewline: false,
-    timeout: options.timeout ?? DEFAULT_TIMEOUT,
-    killSignal: 'SIGKILL',
     ...(options.input === undefined ? {stdin: 'ignore' as const} : {input: options.input}),
   });
+  const timer = setTimeout(() => killGroup(child.pid), options.timeout ?? DEFAULT_TIMEOUT);
   child.once('exit', () => {
     setTimeout(() => {
       child.stdout?.destroy();
@@ -44,5 +43,15 @@ export async function runLocally(argv: readonly string[], options: RunOptions = 
     }, LINGER).unref();
   });
   const {exitCode, code, stdout, stderr} = await child;
+  clearTimeout(timer);
   return {status: exitCode ?? STATUS_OF_SPAWN_ERROR[code ?? ''], stdout: stdout ?? '', stderr: stderr ?? ''};
+}
+
+/** With all that it has started and that is no daemon yet. */
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
 }

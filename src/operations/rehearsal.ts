@@ -113,13 +113,14 @@ async function checkEffect(host: Host, script: Script, config: string, layout: L
 
 async function tryNames(host: Host, client: Client, script: Script): Promise<void> {
   const {keys, names} = script;
-  const rounds = Array.from({length: Math.max(keys.length, names.length)}, (_, index) => ({
-    key: pick(keys, index),
-    name: pick(names, index),
-  }));
-  await fewAtATime(rounds, async ({key, name}) => {
-    const {ok, client: words, log} = await acceptsHost(host, client, name, key.certificateBy);
-    if (ok) return;
+  const attempts = Array.from({length: Math.max(keys.length, names.length)}, (_, index) => {
+    const key = pick(keys, index);
+    return {key, name: pick(names, index), algorithms: key.certificateBy};
+  });
+  const results = await acceptsHost(host, client, attempts);
+  for (const [index, {key, name}] of attempts.entries()) {
+    const {ok = false, client: words = '', log = ''} = results[index] ?? {};
+    if (ok) continue;
     throw new Failure(
       'REHEARSAL_FAILED',
       `no client could verify this host as ${name} by its ${shortType(key.type)} key`,
@@ -128,7 +129,7 @@ async function tryNames(host: Host, client: Client, script: Script): Promise<voi
         hint: 'seen in a rehearsal, nothing was changed',
       },
     );
-  });
+  }
 }
 
 interface Props {
@@ -180,22 +181,6 @@ function userCertificate(key: Uint8Array, user: string, authority: Props['author
 function validity() {
   const now = BigInt(Math.floor(Date.now() / 1000));
   return {validAfter: now - 60n, validBefore: now + VALID_SECONDS};
-}
-
-/**
- * A few at a time: each costs a client and a server process. After a failure nothing new is begun, and what runs is
- * waited for: it still writes to the stage.
- */
-async function fewAtATime<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const failures: unknown[] = [];
-  const worker = async () => {
-    for (let item = queue.shift(); item !== undefined && failures.length === 0; item = queue.shift()) {
-      await work(item).catch((error: unknown) => failures.push(error));
-    }
-  };
-  await Promise.all([worker(), worker(), worker()]);
-  if (failures.length > 0) throw failures[0];
 }
 
 function pick<T>(items: readonly T[], index: number): T {
