@@ -59,15 +59,17 @@ if [ -d /run/systemd/system ]; then
   done
 fi
 here=$(readlink /proc/self/ns/mnt 2>/dev/null)
-for comm in $(grep -ls '^sshd' /proc/[0-9]*/comm); do
-  dir=$(dirname "$comm")
-  pid=$(basename "$dir")
+cd /proc 2>/dev/null
+for comm in $(grep -ls '^sshd' [0-9]*/comm); do
+  blanks=$IFS IFS=/
+  set -- $comm
+  IFS=$blanks pid=$1 dir=/proc/$1
   words=$(tr '\000' '\n' <"$dir/cmdline" 2>/dev/null)
   case $words in *'[listener]'*|/*) ;; *) continue ;; esac
-  [ "$(readlink "$dir/ns/mnt" 2>/dev/null)" = "$here" ] || continue
+  links=$(ls -ld "$dir/ns/mnt" "$dir/exe" "$dir/cwd" 2>/dev/null)
+  case $links in *"/ns/mnt -> $here"*) ;; *) continue ;; esac
   section "argv $pid"; printf '%s\n' "$words"
-  section exe; readlink "$dir/exe" 2>/dev/null
-  section cwd; readlink "$dir/cwd" 2>/dev/null
+  section links; echo "$links"
   section unit
   if [ -d /run/systemd/system ]; then
     unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "$dir/cgroup" 2>/dev/null | head -n 1)
@@ -115,16 +117,18 @@ function readListeners(sections: readonly Section[]): Process[] {
     if (argv === undefined) return [];
     const next = (name: string) =>
       sections
-        .slice(index, index + 6)
+        .slice(index, index + 5)
         .find((one) => one.name === name)
         ?.body.trim() ?? '';
+    const link = (name: string) =>
+      new RegExp(` /proc/\\d+/${name} -> (.*)$`, 'm').exec(next('links'))?.[1] ?? '';
     const inodes = new Set([...next('fd').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
     return [
       {
         pid: Number(section.name.slice('argv '.length)),
         argv,
-        exe: next('exe').replace(/ \(deleted\)$/, '') || undefined,
-        cwd: next('cwd') || undefined,
+        exe: link('exe').replace(/ \(deleted\)$/, '') || undefined,
+        cwd: link('cwd') || undefined,
         unit: next('unit') || undefined,
         listening: listeningSockets(next('tcp'), inodes),
       },

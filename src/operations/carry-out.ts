@@ -6,7 +6,10 @@ import {Failure} from '../errors.js';
 import {revival} from '../host/service.js';
 import {apply} from '../plan/plan.js';
 import type {Step} from '../plan/step.js';
+import {type EffectiveConfig, parseEffective} from '../ssh/sshd-config/index.js';
+import {effectCheck} from './changes.js';
 import {describeWrites} from './describe.js';
+import {differences} from './effect.js';
 import type {Tools} from './join.js';
 import {answers, prove} from './proof.js';
 import {interruptible, timed} from './reporter.js';
@@ -38,6 +41,10 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
       settings: {...work.settings},
       signal,
       onStep: progress(tools, work),
+      judge: (check, {stdout}) => {
+        if (sameWords(check.argv, effectCheck(work.scene).argv))
+          checkEffect(work.scene, parseEffective(stdout));
+      },
       warn: (text) => report.warn(text),
       beforeCommit: async (note) => {
         await proveServed(tools, work);
@@ -52,6 +59,18 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
     if (registered) await unregister(tools, work);
     throw await afterRestore(tools, work, error);
   }
+}
+
+const sameWords = (one: readonly string[], other: readonly string[]) => one.join('\0') === other.join('\0');
+
+/** Nothing but our keywords may be in effect that was not before: seen before sshd is told. */
+function checkEffect({facts, layout, previous}: Scene, now: EffectiveConfig): void {
+  const wrong = differences(facts.effective, now, layout, previous);
+  if (wrong.length === 0) return;
+  throw new Failure('CHANGE_FAILED', 'sshd does not read what was written as it is meant', {
+    detail: wrong.join('\n'),
+    hint: 'another line or an option of sshd wins over ours; please report this',
+  });
 }
 
 /** Files are told as one line when the first command comes, or at the end. */

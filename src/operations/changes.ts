@@ -6,7 +6,7 @@ import type {Host} from '../host/host.js';
 import {reloadOf} from '../host/service.js';
 import {sshdCommand} from '../host/sshd.js';
 import {prune} from '../plan/prune.js';
-import type {PathStep, Step} from '../plan/step.js';
+import type {CommandStep, PathStep, Step} from '../plan/step.js';
 import type {Scene} from './scene.js';
 import type {JoinWish} from './settings.js';
 
@@ -97,11 +97,13 @@ function configSteps({placement}: Scene): PathStep[] {
 }
 
 /** sshd must accept the whole, with the daemon's own options, right before it takes it: SIGHUP on a bad file kills it. */
+export function effectCheck({facts}: Scene): CommandStep {
+  return {kind: 'check', argv: sshdCommand(facts.daemon, '-T', facts.config), why: 'sshd accepts the whole'};
+}
+
 export function commandSteps(scene: Scene, wish: JoinWish): Step[] {
   const {daemon, config} = scene.facts;
-  const steps: Step[] = [
-    {kind: 'check', argv: sshdCommand(daemon, '-t', config), why: 'sshd accepts the whole'},
-  ];
+  const steps: Step[] = [effectCheck(scene)];
   if (wish.checkCommand !== undefined) {
     const argv = ['/bin/sh', '-c', `${wish.checkCommand} "$1"`, 'sh', config];
     steps.push({kind: 'check', argv, why: 'your own check'});

@@ -21,7 +21,7 @@ import {type Joined, joined} from './joined.js';
 import {nodeOf, settleAddress} from './node.js';
 import {readOwnership} from './ownership.js';
 import {preview} from './preview.js';
-import {type Confirm, checkUnique} from './register.js';
+import {type Confirm, checkUnused} from './register.js';
 import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
@@ -96,9 +96,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
     rehearse(host, {...scene, logins: wish.proveLogins, authority}),
     describeRehearsal,
   );
-  if (wish.dryRun)
+  if (wish.dryRun || token === undefined)
     return preview(tools, wish, scene, {...wanted, nodeId, cluster: info.name, proxy: info.proxy});
-  if (token === undefined) throw noToken();
 
   // Verified, and in memory only.
   const request = {nodeId, nodeName: wanted.hostname, ...scene};
@@ -112,7 +111,7 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   judge(scene, {line: credentials.userAuthorities[0] ?? ''});
   const address = settleAddress(wanted.address, credentials, scene);
   const node = wish.register ? nodeOf({...wanted, nodeId, address}) : undefined;
-  const outdated = node ? await checkUnique(credentials.session, node, wish.replace, tools.confirm) : [];
+  const outdated = node ? await checkUnused(tools, wish, credentials.session, node) : [];
 
   const authorities = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
   for (const warning of authorities.warnings) report.warn(warning);

@@ -4,6 +4,7 @@
 import type {Identity} from '../cluster/cluster.js';
 import {Failure, Secret} from '../errors.js';
 import type {Host} from '../host/host.js';
+import {isUnfinished} from '../plan/data-directory.js';
 import {recover} from '../plan/plan.js';
 import {readRecord} from '../plan/record.js';
 import {identityPaths} from './changes.js';
@@ -40,6 +41,14 @@ export async function readOwnership(
   }
   const identity = await readIdentity(host, dataDir, settings);
   return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
+}
+
+/** HOST_LOCKED when another run has joined this host, or is at it, since this one has begun. */
+export async function refuseJoinedMeanwhile(host: Host, dataDir: string): Promise<void> {
+  if (!(await isUnfinished(host, dataDir)) && (await readRecord(host, dataDir)) === undefined) return;
+  throw new Failure('HOST_LOCKED', 'another agentless is at work on this host, or has just joined it', {
+    hint: 'run this again: where it has joined there is nothing left to do',
+  });
 }
 
 async function clearUp(

@@ -1,18 +1,17 @@
 // The proof after a reload: the running sshd serves what was written, and still serves every plain key it served before.
-// One connection for each key and certificate, repeated only while the daemon comes back.
+// One connection for each key and certificate; while the daemon comes back, one at a time.
 
 import {Failure} from '../errors.js';
-import type {HostFacts} from '../host/facts.js';
+import type {HostFacts, HostKey} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import {servedKey} from '../host/served-key.js';
-import {effectiveConfig} from '../host/sshd.js';
 import {sameBytes} from '../ssh/wire.js';
-import {differences} from './effect.js';
 import {shortType} from './rehearsal.js';
 import type {Scene} from './scene.js';
 
 const PATIENCE = 10_000;
-const PAUSE = 20;
+const SHORTEST_PAUSE = 4;
+const LONGEST_PAUSE = 100;
 
 export interface Proof {
   readonly certificates: number;
@@ -21,29 +20,24 @@ export interface Proof {
 
 /**
  * Waits until the daemon answers with exactly these certificates ("type base64" by host key file) and all the plain
- * keys, and sees that nothing but our keywords is in effect that was not before. CHANGE_FAILED with what was seen
- * instead when it does not within ten seconds, or not before the signal: nobody waits for the answer then.
+ * keys. CHANGE_FAILED with what was seen instead when it does not within ten seconds, or not before the signal: nobody
+ * waits for the answer then.
  */
 export async function prove(
   host: Host,
-  scene: Scene,
+  {facts}: Pick<Scene, 'facts'>,
   certificates: ReadonlyMap<string, string>,
   signal?: AbortSignal,
 ): Promise<Proof> {
-  const {facts, layout, previous} = scene;
-  const [missing, now] = await Promise.all([
-    untilNothingIsMissing(host, facts, certificates, signal),
-    effectiveConfig(host, facts.daemon, facts.config),
-  ]);
-  const wrong = [...missing, ...differences(facts.effective, now, layout, previous)];
-  if (wrong.length === 0) return {certificates: certificates.size, keys: facts.hostKeys.length};
+  const missing = await untilNothingIsMissing(host, facts, certificates, signal);
+  if (missing.length === 0) return {certificates: certificates.size, keys: facts.hostKeys.length};
   const silent =
     missing.length >= facts.hostKeys.filter((key) => key.plainBy.length > 0).length + certificates.size;
   throw new Failure(
     'CHANGE_FAILED',
     silent ? 'sshd did not come back after the reload' : 'sshd does not serve what was written',
     {
-      detail: wrong.join('\n'),
+      detail: missing.join('\n'),
       hint: "look into sshd's log for its own words, and please report this",
     },
   );
@@ -62,61 +56,90 @@ export async function serves(
 ): Promise<boolean> {
   const served = facts.hostKeys.flatMap((key) => {
     const line = certificates.get(key.file);
-    return line === undefined ? [] : [isServed(host, facts, key.certificateBy, blobOf(line))];
+    return line === undefined
+      ? []
+      : [isServed(host, facts, {algorithms: key.certificateBy, blob: blobOf(line)})];
   });
   return (await Promise.all(served)).every(Boolean);
 }
 
+/** Asks for all at once when the daemon listens, and then for what was missing, one by one: each costs it a process. */
 async function untilNothingIsMissing(
   host: Host,
   facts: HostFacts,
   certificates: ReadonlyMap<string, string>,
   signal?: AbortSignal,
 ): Promise<string[]> {
+  const wanted = servable(facts, certificates);
   const deadline = Date.now() + PATIENCE;
-  for (;;) {
-    const missing = await missingFrom(host, facts, certificates);
-    if (missing.length === 0 || Date.now() > deadline || signal?.aborted) return missing;
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  const over = () => Date.now() > deadline || signal?.aborted === true;
+  await repeat(over, () => listens(host, facts));
+  const missing = await missingFrom(host, facts, wanted);
+  const [first] = missing;
+  if (first === undefined) return [];
+  let left = missing;
+  await repeat(over, async () => {
+    if (!(await isServed(host, facts, left[0] ?? first))) return false;
+    left = await missingFrom(host, facts, left.slice(1));
+    return left.length === 0;
+  });
+  return left.length === 0 ? [] : (await missingFrom(host, facts, wanted)).map(({words}) => words);
+}
+
+async function repeat(over: () => boolean, isDone: () => Promise<boolean>): Promise<void> {
+  for (let pause = SHORTEST_PAUSE; !(await isDone()) && !over(); pause = Math.min(LONGEST_PAUSE, pause * 2)) {
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+/** A reload closes the port for a few milliseconds. */
+async function listens(host: Host, facts: HostFacts): Promise<boolean> {
+  const {address, port} = endpoint(facts);
+  const stream = await host.dial(address, port).catch(() => undefined);
+  stream?.destroy();
+  return stream !== undefined;
 }
 
 async function missingFrom(
   host: Host,
   facts: HostFacts,
-  certificates: ReadonlyMap<string, string>,
-): Promise<string[]> {
-  const found = await Promise.all(
-    facts.hostKeys.flatMap((key) => {
-      const name = `${shortType(key.type)} key ${key.file}`;
-      const line = certificates.get(key.file);
-      return [
-        ...(key.plainBy.length > 0
-          ? [
-              isServed(host, facts, key.plainBy, key.blob).then((ok) =>
-                ok ? [] : [`the plain ${name} is not served`],
-              ),
-            ]
-          : []),
-        ...(line !== undefined
-          ? [
-              isServed(host, facts, key.certificateBy, blobOf(line)).then((ok) =>
-                ok ? [] : [`the certificate of the ${name} is not served`],
-              ),
-            ]
-          : []),
-      ];
-    }),
-  );
-  return found.flat();
+  wanted: readonly Servable[],
+): Promise<readonly Servable[]> {
+  const served = await Promise.all(wanted.map((one) => isServed(host, facts, one)));
+  return wanted.filter((_, index) => !served[index]);
+}
+
+interface Servable {
+  readonly algorithms: readonly string[];
+  readonly blob: Uint8Array;
+  /** What to say when it is not served. */
+  readonly words: string;
+}
+
+/** Certificates first: what a daemon serves that has not been told yet are the plain keys. */
+function servable(facts: HostFacts, certificates: ReadonlyMap<string, string>): readonly Servable[] {
+  const named = (key: HostKey) => `${shortType(key.type)} key ${key.file}`;
+  const certified = facts.hostKeys.flatMap((key) => {
+    const line = certificates.get(key.file);
+    if (line === undefined) return [];
+    const words = `the certificate of the ${named(key)} is not served`;
+    return [{algorithms: key.certificateBy, blob: blobOf(line), words}];
+  });
+  const plain = facts.hostKeys
+    .filter((key) => key.plainBy.length > 0)
+    .map((key) => ({
+      algorithms: key.plainBy,
+      blob: key.blob,
+      words: `the plain ${named(key)} is not served`,
+    }));
+  return [...certified, ...plain];
 }
 
 /** One connection: sshd counts those that end early, so there are no more than one for each key and certificate. */
 async function isServed(
   host: Host,
   facts: HostFacts,
-  algorithms: readonly string[],
-  blob: Uint8Array,
+  {algorithms, blob}: Pick<Servable, 'algorithms' | 'blob'>,
 ): Promise<boolean> {
   const {address, port} = endpoint(facts);
   const stream = await host.dial(address, port).catch(() => undefined);

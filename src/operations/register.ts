@@ -2,7 +2,9 @@
 
 import type {Node, Session} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
+import type {Host} from '../host/host.js';
 import {addressKind, parseAddress} from '../ssh/address.js';
+import {refuseJoinedMeanwhile} from './ownership.js';
 
 /** Asks before something in the cluster is removed. */
 export type Confirm = (question: string) => Promise<boolean>;
@@ -43,6 +45,19 @@ export async function checkUnique(
       hint: 'it is replaced with --yes; a second record would make the name ambiguous',
     },
   );
+}
+
+/** The same for a host that is not joined: what looks like an earlier join may be another run that was quicker. */
+export async function checkUnused(
+  {host, confirm}: {readonly host: Host; readonly confirm: Confirm},
+  {dataDir, replace}: {readonly dataDir: string; readonly replace: boolean},
+  session: Session,
+  node: Node,
+): Promise<string[]> {
+  return checkUnique(session, node, replace, confirm).catch(async (error) => {
+    await refuseJoinedMeanwhile(host, dataDir);
+    throw error;
+  });
 }
 
 function isPredecessor(other: Node, node: Node): boolean {

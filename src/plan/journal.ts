@@ -85,6 +85,7 @@ export class JournalWriter {
   readonly #paths: BegunPath[] = [];
   readonly #commands: CommandStep[] = [];
   readonly #notes: Settings[] = [];
+  #unsaid: Line[] = [];
   #index = 0;
   #committed = false;
 
@@ -113,9 +114,12 @@ export class JournalWriter {
     this.#commands.push(step);
   }
 
-  /** The step begun last is done. */
-  async done(after?: State): Promise<void> {
-    await this.#append({line: 'done', index: this.#index++, ...(after === undefined ? {} : {after})});
+  /**
+   * The step begun last is done. Said with the next line: it saves a flush, and nothing depends on it, for undoing goes
+   * by what stands at a path.
+   */
+  done(after?: State): void {
+    this.#unsaid.push({line: 'done', index: this.#index++, ...(after === undefined ? {} : {after})});
     const begun = after === undefined ? undefined : this.#paths.pop();
     if (begun !== undefined && after !== undefined) this.#paths.push({...begun, after});
   }
@@ -140,7 +144,9 @@ export class JournalWriter {
     };
   }
 
-  #append(line: Line): Promise<void> {
-    return this.#host.append(this.#file, `${JSON.stringify(line)}\n`);
+  async #append(line: Line): Promise<void> {
+    const lines = [...this.#unsaid, line];
+    await this.#host.append(this.#file, lines.map((one) => `${JSON.stringify(one)}\n`).join(''));
+    this.#unsaid = [];
   }
 }

@@ -2,7 +2,7 @@
 
 import {randomUUID} from 'node:crypto';
 import {Failure} from '../errors.js';
-import type {Host} from '../host/host.js';
+import type {Host, RunResult} from '../host/host.js';
 import {type OpenDirectory, openDataDirectory} from './data-directory.js';
 import {afterRestore, inWords, type Problem, restoreIncomplete} from './explain.js';
 import {begunPath, FORMAT, type Header, type Journal, JournalWriter, type Settings} from './journal.js';
@@ -33,6 +33,8 @@ export interface ApplyOptions {
    * has succeeded the transaction is committed, a signal or not. Note what it is about to do outside this host.
    */
   readonly beforeCommit?: (note: Note) => Promise<void>;
+  /** Looks at what a check has said, which ended with 0; throws what is wrong with it. */
+  readonly judge?: (check: CommandStep, result: RunResult) => void;
   readonly onStep?: (step: Step, milliseconds: number) => void;
   /** What does not stop us and should be known. */
   readonly warn?: (text: string) => void;
@@ -70,12 +72,13 @@ async function change(
   const saved = before.kind === 'file' ? await save(host, directory, step.path) : undefined;
   await journal.beginPath(begunPath(step, before, saved));
   await actOn(host, step, before);
-  await journal.done(await survey(host, step.path));
+  journal.done(await survey(host, step.path));
 }
 
-async function runStep(host: Host, {argv, why}: CommandStep): Promise<void> {
-  const {status, stdout, stderr} = await host.run(argv);
-  if (status === 0) return;
+async function runStep(host: Host, {argv, why}: CommandStep): Promise<RunResult> {
+  const result = await host.run(argv);
+  const {status, stdout, stderr} = result;
+  if (status === 0) return result;
   const ended =
     status === undefined ? 'was ended by a signal or took too long' : `ended with status ${status}`;
   throw new Failure('HOST_UNSUITABLE', `${why}: \`${argv.join(' ')}\` ${ended}`, {
@@ -88,12 +91,15 @@ async function carryOutStep(
   directory: OpenDirectory,
   step: Step,
   journal: JournalWriter,
+  {judge}: ApplyOptions,
 ): Promise<void> {
   switch (step.kind) {
     case 'path':
       return change(host, directory, step, journal);
-    case 'check':
-      return runStep(host, step);
+    case 'check': {
+      const result = await runStep(host, step);
+      return judge?.(step, result);
+    }
     case 'command':
       await journal.beginCommand(step);
       await runStep(host, step);
@@ -111,7 +117,7 @@ async function carryOut(
   for (const step of steps) {
     refuseIfAborted(options.signal);
     const start = performance.now();
-    await carryOutStep(host, directory, step, journal).catch((error: unknown) => {
+    await carryOutStep(host, directory, step, journal, options).catch((error: unknown) => {
       throw inWords(error, step.kind === 'path' ? `change ${step.path}` : `run ${step.argv.join(' ')}`);
     });
     options.onStep?.(step, performance.now() - start);

@@ -221,7 +221,7 @@ export function describeHost(name: string, make: () => Promise<Host>): void {
       it('ends what takes too long, and tells that apart from any status', async () => {
         expect((await host.run(['sleep', '60'], {timeout: 100})).status).to.equal(undefined);
         // What it has started ends with it.
-        const trace = join(directory, 'trace');
+        const trace = at('trace');
         const words = ['sh', '-c', '(sleep 0.4; : >"$1") & sleep 60', 'sh', trace];
         expect((await host.run(words, {timeout: 100})).status).to.equal(undefined);
         await new Promise((resolve) => setTimeout(resolve, 600));

@@ -108,6 +108,11 @@ describe('the answer of a probe', () => {
     'lrwx------ 1 root root 64 Jan  1 00:00 5 -> socket:[4714]',
   ].join('\n');
 
+  const links = (pid: number, exe: string, cwd: string) =>
+    Object.entries({'ns/mnt': 'mnt:[4026531841]', exe, cwd})
+      .map(([name, to]) => `lrwxrwxrwx 1 root root 0 Jan  1 00:00 /proc/${pid}/${name} -> ${to}\n`)
+      .join('');
+
   it('is read section by section', () => {
     const read = readProbe(
       answer(
@@ -123,14 +128,12 @@ describe('the answer of a probe', () => {
           'ssh.socket\nListen=0.0.0.0:22 (Stream)\nListen=[::]:22 (Stream)\nListen=/run/x (SequentialPacket)\n',
         ],
         ['argv 812', 'sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\n\n'],
-        ['exe', '/usr/sbin/sshd (deleted)\n'],
-        ['cwd', '/\n'],
+        ['links', links(812, '/usr/sbin/sshd (deleted)', '/')],
         ['unit', 'ssh.service\n'],
         ['fd', FD],
         ['tcp', TCP],
         ['argv 900', 'sshd: root [priv]\n'],
-        ['exe', '/usr/sbin/sshd\n'],
-        ['cwd', '/\n'],
+        ['links', links(900, '/usr/sbin/sshd', '/')],
         ['unit', ''],
         ['fd', FD],
         ['tcp', TCP],
@@ -182,14 +185,12 @@ describe('the answer of a probe', () => {
     const read = readProbe(
       answer(
         ['argv 10', '/usr/sbin/sshd\n-D\n'],
-        ['exe'],
-        ['cwd'],
+        ['links'],
         ['unit'],
         ['fd'],
         ['tcp'],
         ['argv 20', '/usr/sbin/sshd\n-f\n/x\n'],
-        ['exe', '/usr/sbin/sshd\n'],
-        ['cwd', '/srv\n'],
+        ['links', links(20, '/usr/sbin/sshd', '/srv')],
         ['unit', 'ssh.service\n'],
         ['fd', FD],
         ['tcp', TCP],

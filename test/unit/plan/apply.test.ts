@@ -68,7 +68,8 @@ describe('applying a plan', () => {
     await apply(host, steps, {
       ...options,
       settings: {cluster: 'c'},
-      beforeCommit: async () => {
+      beforeCommit: async (note) => {
+        await note({asked: true});
         journal = readFileSync(join(dataDir, 'journal.jsonl'), 'utf8');
       },
     });
@@ -76,7 +77,7 @@ describe('applying a plan', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as {line: string});
-    expect(lines.map(({line}) => line)).to.deep.equal(['header', 'begin', 'done', 'begin', 'done']);
+    expect(lines.map(({line}) => line)).to.deep.equal(['header', 'begin', 'done', 'begin', 'done', 'note']);
     expect(lines[0]).to.deep.include({
       version: 1,
       operation: 'test',
