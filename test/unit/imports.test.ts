@@ -34,7 +34,7 @@ const RESERVED: readonly {readonly modules: RegExp; readonly by: readonly string
       'main.ts',
       'commands/token.ts',
       'commands/join/run-join.ts',
-      'cluster/web-trust.ts',
+      'cluster/system-authorities.ts',
     ],
   },
 ];
