@@ -129,8 +129,15 @@ describe('embedded cluster: what Auth refuses', () => {
       /^grpc 7/,
     );
     const unknown = auth.call(getCertAuthority, {type: 'host', domain: 'other.example'});
-    expect(await refusal(unknown)).to.match(/^grpc 5/);
-    expect(await refusal(auth.call(getCertAuthorities, {type: 'bogus'}))).to.match(/^grpc 3/);
+    expect(await refusal(unknown)).to.equal('grpc 5: "cert_authority" "host/other.example" does not exist');
+    const nowhere = auth.call(getCertAuthority, {type: 'host'});
+    expect(await refusal(nowhere)).to.equal('grpc 3: missing parameter Name');
+    const bogus = auth.call(getCertAuthority, {type: 'bogus', domain: cluster.name});
+    expect(await refusal(bogus)).to.equal('grpc 3: "bogus" authority type is not supported');
+    const types = async (type: string) =>
+      (await auth.call(getCertAuthorities, {type})).certAuthoritiesV2.map(({subKind}) => subKind);
+    expect(await types('bogus')).to.eql([]);
+    expect(await types('')).to.eql(['host', 'user', 'openssh']);
     const token = auth.raw('/proto.AuthService/CreateTokenV2', new Uint8Array());
     expect(await refusal(token)).to.equal(golden('token-denied'));
   });
