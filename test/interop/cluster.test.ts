@@ -73,6 +73,8 @@ describe('a real Teleport', function () {
     ]);
     expect(openssh.active).to.have.length(1);
     expect(by).to.deep.equal({ssh: host.active, tls: host.tls.active});
+    const {active, additional, tls} = host;
+    expect(await cluster.hostAuthorities()).to.deep.equal({tls: tls.active, ssh: [...active, ...additional]});
     // The renewed identity is accepted, and knows Auth.
     expect(await cluster.as(renewed).authority('openssh')).to.deep.equal(openssh);
     const signers = certificates.map((line) => parseCertificate(line).authority);
