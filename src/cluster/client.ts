@@ -2,7 +2,16 @@
 
 import {Failure} from '../errors.js';
 import {formatAddress, parseAddress} from '../ssh/address.js';
-import type {Cluster, ClusterInfo, Identity, JoinRequest, JoinResult, Session} from './cluster.js';
+import {exportAuthorities} from './authority-export.js';
+import type {
+  Cluster,
+  ClusterInfo,
+  ExportedAuthorities,
+  Identity,
+  JoinRequest,
+  JoinResult,
+  Session,
+} from './cluster.js';
 import {Deadline} from './deadline.js';
 import {find} from './find.js';
 import {httpProxyFor, type ProxyEnvironment} from './http-proxy.js';
@@ -19,7 +28,7 @@ export interface ConnectOptions {
   readonly proxy: string;
   /** PEM texts (not paths) of authorities to trust for the web certificate, besides those the system trusts. */
   readonly caFile?: readonly string[];
-  /** sha256:HEX; every host authority received by a join must match one. */
+  /** sha256:HEX; every host authority received must match one. */
   readonly caPin?: readonly string[];
   /** Takes any web certificate. Auth is verified all the same. */
   readonly insecure?: boolean;
@@ -80,6 +89,11 @@ class ClusterClient implements Cluster {
   async join(request: JoinRequest): Promise<JoinResult> {
     const info = await this.describe();
     return join({web: this.#web, info, pins: this.#pins, deadline: this.#newDeadline()}, request);
+  }
+
+  async hostAuthorities(): Promise<ExportedAuthorities> {
+    const info = await this.describe();
+    return exportAuthorities({web: this.#web, info, pins: this.#pins, deadline: this.#newDeadline()});
   }
 
   as(identity: Identity): Session {

@@ -51,10 +51,57 @@ export interface JoinResult {
   readonly hostAuthorities: readonly string[];
 }
 
-/** Keys of one authority, as authorized_keys lines without comment; active first. */
+/** Keys of one authority: active ones sign, additional ones are trusted besides, while the authority is rotated. */
 export interface Authority {
+  /** SSH keys, authorized_keys lines without comment. */
   readonly active: readonly string[];
   readonly additional: readonly string[];
+  /** PEM certificates of the TLS authority, one each; the openssh authority has none. */
+  readonly tls: {readonly active: readonly string[]; readonly additional: readonly string[]};
+  readonly rotation: Rotation;
+}
+
+/** In the order of a rotation; `rollback` may follow on each of the three in the middle, and ends in standby too. */
+export const ROTATION_PHASES = ['standby', 'init', 'update_clients', 'update_servers', 'rollback'] as const;
+
+export type RotationPhase = (typeof ROTATION_PHASES)[number];
+
+export interface Rotation {
+  readonly phase: RotationPhase;
+  /** Of this rotation, or of the last one when the phase is standby; "" when there has never been one. */
+  readonly id: string;
+  /** "manual" or "auto"; "" when no rotation is under way. */
+  readonly mode: string;
+  readonly started?: Date;
+  readonly graceSeconds?: number;
+  /** When an automatic rotation enters its phases. It stays when somebody goes on by hand, and is void then. */
+  readonly schedule?: {readonly updateClients?: Date; readonly updateServers?: Date; readonly standby?: Date};
+}
+
+/** What a host gets when it asks with its own identity. Everything has been verified. */
+export interface Certified {
+  /** authorized_keys style lines, one for each host key that was given, in order. */
+  readonly certificates: readonly string[];
+  /** The same key with a new certificate, and the authorities of now. Without a host key: the identity as it was. */
+  readonly identity: Identity;
+  /**
+   * Who signed. Two of a kind mean that a rotation has changed its phase meanwhile, and one that is not among the active
+   * keys that the cluster does not know yet that it has: in both cases ask once more, a second later.
+   */
+  readonly signers: {
+    /** authorized_keys lines. */
+    readonly ssh: readonly string[];
+    /** PEM. */
+    readonly tls: readonly string[];
+  };
+}
+
+/** The host authorities as a proxy tells them to anybody. */
+export interface ExportedAuthorities {
+  /** PEM. During a rotation the active one only: the new one from update_clients on, and never both. */
+  readonly tls: readonly string[];
+  /** authorized_keys lines, active first. */
+  readonly ssh: readonly string[];
 }
 
 export interface Node {
@@ -72,6 +119,8 @@ export interface Cluster {
   describe(): Promise<ClusterInfo>;
   /** Spends the token. */
   join(request: JoinRequest): Promise<JoinResult>;
+  /** Trusted for the sake of the web certificate and the pins, like what a join brings; asks no identity. */
+  hostAuthorities(): Promise<ExportedAuthorities>;
   /** Everything below speaks to Auth as this node; `identity` is what join returned or what the host has stored. */
   as(identity: Identity): Session;
   close(): Promise<void>;
@@ -79,8 +128,8 @@ export interface Cluster {
 
 export interface Session {
   authority(type: 'host' | 'openssh'): Promise<Authority>;
-  /** One verified host certificate for each given authorized_keys line, in order. */
-  certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<readonly string[]>;
+  /** `hostKeys`: authorized_keys lines. This session goes on with the identity that it has. */
+  certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<Certified>;
   /** Nodes whose hostname or address equals one of the given. Reads lag behind writes by up to a second. */
   nodesLike(hostname: string, address: string): Promise<readonly Node[]>;
   /** Returning is the acknowledgement. Auth may replace a loopback or unspecified address by the caller's. */

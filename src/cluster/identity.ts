@@ -74,7 +74,8 @@ export function checkTlsIdentity(
   return {certificate: certificate.toString(), authorities};
 }
 
-function checkTlsAuthorities(texts: readonly string[], cluster: string): readonly X509Certificate[] {
+/** Authorities of this cluster, CLUSTER_REPLY_INVALID when one is not, or there is none. */
+export function checkTlsAuthorities(texts: readonly string[], cluster: string): readonly X509Certificate[] {
   const authorities = readCertificates(texts);
   if (authorities === undefined || authorities.length === 0)
     throw invalid('the TLS authorities', 'they cannot be read');

@@ -6,9 +6,10 @@ import {formatAddress} from '../ssh/address.js';
 import type {AuthClient, AuthServices} from './auth-client.js';
 import {dialAuth} from './auth-dial.js';
 import {readAuthority} from './authority.js';
-import type {Authority, HostCertificateRequest, Identity, Node, Session} from './cluster.js';
+import {readCertified} from './certified.js';
+import type {Authority, Certified, HostCertificateRequest, Identity, Node, Session} from './cluster.js';
 import {type Deadline, retry} from './deadline.js';
-import {checkSshCertificate, ROLE, readCerts} from './identity.js';
+import {ROLE, readCerts} from './identity.js';
 import {publicPem} from './join-request.js';
 import {NAMESPACE, nodeRecord, readNode} from './node-record.js';
 import type {Route} from './open-tls.js';
@@ -44,11 +45,10 @@ export class AuthSession implements Session {
     return readAuthority(answer, type, domain);
   }
 
-  async certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<readonly string[]> {
-    const {cluster, key} = this.#identity;
+  async certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<Certified> {
     // Auth wants a TLS key each time, and certifies it too.
-    const publicTlsKey = Buffer.from(publicPem(createPrivateKey(key.reveal())));
-    return Promise.all(
+    const publicTlsKey = Buffer.from(publicPem(createPrivateKey(this.#identity.key.reveal())));
+    const answers = await Promise.all(
       hostKeys.map(async (hostKey) => {
         const issued = await this.#call('sign a host certificate', ({auth}, options) =>
           auth.generateHostCerts(
@@ -63,9 +63,10 @@ export class AuthSession implements Session {
             options,
           ),
         );
-        return checkSshCertificate(readCerts(issued), {...request, cluster, hostKey});
+        return {hostKey, issued: readCerts(issued)};
       }),
     );
+    return readCertified(this.#identity, request, answers);
   }
 
   async nodesLike(hostname: string, address: string): Promise<readonly Node[]> {

@@ -70,6 +70,12 @@ function issueProblem(
   return validityProblem(certificate) ?? (expired && `is signed by an authority that ${expired}`);
 }
 
+/** PEM of the one among the authorities that has signed a certificate; undefined when none has. */
+export function signerOf(certificate: string, authorities: readonly string[]): string | undefined {
+  const signed = new X509Certificate(certificate);
+  return authorities.find((authority) => isIssuer(new X509Certificate(authority), signed));
+}
+
 function isIssuer(authority: X509Certificate, certificate: X509Certificate): boolean {
   return authority.ca && certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 }

@@ -19,15 +19,41 @@ export function readAnswer(
   const {status, body} = answer;
   const json = parseObject(body);
   if (status === 200 && json !== undefined) return json;
-  if (status >= 300 && status < 400) throw redirected(answer, where);
-  const busy = final.includes(status) ? undefined : passing(status, where, json && errorMessage(json));
-  if (busy) throw busy;
+  refuseElsewhere(answer, where, json && errorMessage(json), final);
   if (json === undefined) {
-    const what = /^\s*</.test(body) ? 'a web page' : 'something that is not JSON';
+    const what = isPage(body) ? 'a web page' : 'something that is not JSON';
     throw notTeleport(`${where} answered with ${what} (status ${status})`);
   }
   if (status === 404) throw notFound(json, where);
   throw new Refused(status, errorMessage(json));
+}
+
+/** The text of a 200, from an endpoint that answers with text, and with text when it fails; failures as above. */
+export function readText(answer: WebAnswer, where: string): string {
+  const {status, body} = answer;
+  if (status === 200 && !isPage(body)) return body;
+  const json = parseObject(body);
+  const said = json ? errorMessage(json) : body;
+  refuseElsewhere(answer, where, isPage(body) ? undefined : said);
+  if (status === 404 && json !== undefined) throw notFound(json, where);
+  if (status === 200 || isPage(body))
+    throw notTeleport(`${where} answered with a web page (status ${status})`);
+  throw new Refused(status, said);
+}
+
+const isPage = (body: string) => /^\s*</.test(body);
+
+/** Another address, or another time: what has nothing to do with what was asked. */
+function refuseElsewhere(
+  answer: WebAnswer,
+  where: string,
+  message: string | undefined,
+  final: readonly number[] = [],
+): void {
+  const {status} = answer;
+  if (status >= 300 && status < 400) throw redirected(answer, where);
+  const busy = final.includes(status) ? undefined : passing(status, where, message);
+  if (busy) throw busy;
 }
 
 /** The cluster has understood and said no; the endpoint's own function finds the words. Does not leave this folder. */

@@ -2,6 +2,7 @@
 
 import ClusterLogin from './cluster/login.js';
 import ClusterNodes from './cluster/nodes.js';
+import ClusterRotate from './cluster/rotate.js';
 import ClusterStart from './cluster/start.js';
 import Demo from './demo.js';
 import JoinOpenssh from './join/openssh.js';
@@ -9,6 +10,7 @@ import JoinOpenssh from './join/openssh.js';
 export const COMMANDS = {
   'cluster:login': ClusterLogin,
   'cluster:nodes': ClusterNodes,
+  'cluster:rotate': ClusterRotate,
   'cluster:start': ClusterStart,
   demo: Demo,
   'join:openssh': JoinOpenssh,

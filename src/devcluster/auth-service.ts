@@ -24,6 +24,7 @@ import {issueHostCertificates} from './host-certificate.js';
 import {listNodes} from './node-list.js';
 import {acceptNode} from './node-record.js';
 import {Refusal} from './refusal.js';
+import {checkExpected} from './rotation-message.js';
 import {zeroTime} from './timestamps.js';
 
 const SUITE_NUMBERS: Readonly<Record<SignatureSuite, Suite>> = {
@@ -71,7 +72,9 @@ function generateHostCerts(context: Context, caller: HostCaller, request: HostCe
   if (request.role === 'Instance' && request.systemRoles.length === 0) {
     throw new Refusal('bad parameter', 'cannot generate instance cert with no system roles');
   }
-  return issueHostCertificates(context.authorities().host, {...request, remoteAddress: caller.address});
+  const {views} = context;
+  if (request.rotation !== undefined) checkExpected(request.rotation, views.stored().host.rotation);
+  return issueHostCertificates(views.as('sign').host, {...request, remoteAddress: caller.address});
 }
 
 /** Any host identity may write any record, as on a real cluster. */

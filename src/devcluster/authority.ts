@@ -5,6 +5,7 @@ import type {KeyObject} from 'node:crypto';
 import type {SignatureSuite} from '../cluster/cluster.js';
 import {formatPublicKey, publicBlob} from '../ssh/key.js';
 import {newKey, SUITES} from './keys.js';
+import type {Rotation} from './rotation.js';
 import {authorityName, type Issuer, issueAuthority, type Name} from './x509.js';
 
 export type AuthorityType = 'host' | 'user' | 'openssh';
@@ -28,6 +29,8 @@ export interface Authority {
   readonly revision: string;
   readonly active: KeySet;
   readonly additional: readonly KeySet[];
+  /** Absent where there has never been one. */
+  readonly rotation?: Rotation;
 }
 
 export type Authorities = Readonly<Record<AuthorityType, Authority>>;

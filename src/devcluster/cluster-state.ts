@@ -1,4 +1,4 @@
-// The unchanging half of a cluster, name, suite and keys, and how it is stored.
+// A cluster's name, suite and keys, and how they are stored. Of these only the authorities ever change.
 
 import {createPrivateKey, type KeyObject, randomUUID} from 'node:crypto';
 import type {SignatureSuite} from '../cluster/cluster.js';
@@ -12,15 +12,22 @@ import {
   type TlsKey,
 } from './authority.js';
 import {newKey, SUITES} from './keys.js';
+import type {Rotation} from './rotation.js';
 import {authorityName, type Name} from './x509.js';
 
-/** The unchanging half of a cluster: its name, suite and keys. */
-export interface ClusterState {
+/** Name, suite and keys. */
+export interface ClusterState extends ClusterFacts {
+  readonly authorities: Authorities;
+  /** How many times a rotation has changed them. */
+  readonly changes: number;
+}
+
+/** What no rotation changes. */
+export interface ClusterFacts {
   readonly name: string;
   readonly suite: SignatureSuite;
   /** UUID of the auth and proxy host. */
   readonly hostId: string;
-  readonly authorities: Authorities;
   /** The authority of the proxy's web certificate, unrelated to the cluster's own. */
   readonly web: TlsKey;
   readonly webKey: KeyObject;
@@ -42,13 +49,17 @@ interface StoredAuthority {
   readonly revision: string;
   readonly active: StoredKeySet;
   readonly additional: readonly StoredKeySet[];
+  /** Absent in states of before there were rotations, too. */
+  readonly rotation?: Rotation;
 }
+
+export type StoredAuthorities = Readonly<Record<AuthorityType, StoredAuthority>>;
 
 export interface StoredCluster {
   readonly name: string;
   readonly suite: SignatureSuite;
   readonly hostId: string;
-  readonly authorities: Record<AuthorityType, StoredAuthority>;
+  readonly authorities: StoredAuthorities;
   readonly web: StoredTlsKey;
   readonly webKey: string;
   readonly authKey: string;
@@ -69,6 +80,7 @@ export async function newCluster(name: string, suite: SignatureSuite): Promise<C
     suite,
     hostId: randomUUID(),
     authorities: {host, user, openssh},
+    changes: 0,
     web: newTlsKey(web, authorityName(`${name} web`)),
     webKey,
     authKey,
@@ -83,16 +95,11 @@ async function newAuthority(type: AuthorityType, cluster: string, suite: Signatu
 /** Keys as PKCS#8 PEM, ready for JSON. */
 export function storeCluster(cluster: ClusterState): StoredCluster {
   const {name, suite, hostId, authorities, web, webKey, authKey} = cluster;
-  const stored = (type: AuthorityType): StoredAuthority => ({
-    revision: authorities[type].revision,
-    active: storeKeySet(authorities[type].active),
-    additional: authorities[type].additional.map(storeKeySet),
-  });
   return {
     name,
     suite,
     hostId,
-    authorities: {host: stored('host'), user: stored('user'), openssh: stored('openssh')},
+    authorities: storeAuthorities(authorities),
     web: storeTlsKey(web),
     webKey: pkcs8(webKey),
     authKey: pkcs8(authKey),
@@ -108,22 +115,34 @@ export function restoreCluster({
   webKey,
   authKey,
 }: StoredCluster): ClusterState {
-  const restored = (type: AuthorityType): Authority => ({
-    type,
-    cluster: name,
-    revision: authorities[type].revision,
-    active: restoreKeySet(authorities[type].active),
-    additional: authorities[type].additional.map(restoreKeySet),
-  });
   return {
     name,
     suite,
     hostId,
-    authorities: {host: restored('host'), user: restored('user'), openssh: restored('openssh')},
+    authorities: restoreAuthorities(authorities, name),
+    changes: 0,
     web: restoreTlsKey(web),
     webKey: createPrivateKey(webKey),
     authKey: createPrivateKey(authKey),
   };
+}
+
+export function storeAuthorities(authorities: Authorities): StoredAuthorities {
+  const stored = (type: AuthorityType): StoredAuthority => {
+    const {revision, active, additional, rotation} = authorities[type];
+    const keys = {active: storeKeySet(active), additional: additional.map(storeKeySet)};
+    return {revision, ...keys, ...(rotation && {rotation})};
+  };
+  return {host: stored('host'), user: stored('user'), openssh: stored('openssh')};
+}
+
+export function restoreAuthorities(authorities: StoredAuthorities, cluster: string): Authorities {
+  const restored = (type: AuthorityType): Authority => {
+    const {revision, active, additional, rotation} = authorities[type];
+    const keys = {active: restoreKeySet(active), additional: additional.map(restoreKeySet)};
+    return {type, cluster, revision, ...keys, ...(rotation && {rotation})};
+  };
+  return {host: restored('host'), user: restored('user'), openssh: restored('openssh')};
 }
 
 const storeKeySet = ({ssh, tls}: KeySet): StoredKeySet => ({

@@ -3,7 +3,8 @@
 import type {Certs, RegisterUsingIAMMethodRequest} from '../cluster/gen/auth_pb.js';
 import type {RegisterUsingTokenRequest} from '../cluster/gen/types_pb.js';
 import type {Authorities} from './authority.js';
-import type {ClusterState} from './cluster-state.js';
+import type {AuthorityViews} from './authority-views.js';
+import type {ClusterFacts} from './cluster-state.js';
 import type {JoinContext} from './join.js';
 import {register, registerByIam} from './join.js';
 import type {NodeStore} from './node-store.js';
@@ -11,9 +12,11 @@ import type {TestHooks} from './options.js';
 import type {Stats} from './stats.js';
 
 export interface Context extends Pick<JoinContext, 'tokens' | 'locks'> {
-  readonly cluster: ClusterState;
-  /** Read anew for every request: a rotation replaces them. */
+  readonly cluster: ClusterFacts;
+  /** What is told and trusted. Read anew for every request: a rotation replaces them. */
   readonly authorities: () => Authorities;
+  /** The same as other parts see them: a rotation does not reach all at the same moment. */
+  readonly views: AuthorityViews;
   readonly nodes: NodeStore;
   readonly stats: Stats;
   readonly version: string;
@@ -41,9 +44,9 @@ export function joinByIam(
   return (request && context.hooks.testOnlyJoinReply?.(reply, request)) ?? reply;
 }
 
-function joinContext({authorities, tokens, locks, nodes, hooks}: Context): JoinContext {
+function joinContext({views, tokens, locks, nodes, hooks}: Context): JoinContext {
   return {
-    host: authorities().host,
+    host: views.as('sign').host,
     tokens,
     locks,
     hasNode: (id) => nodes.get(id) !== undefined,

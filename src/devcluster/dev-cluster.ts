@@ -1,19 +1,22 @@
 // Starting and stopping a cluster, and what its owner may do with it.
 
-import {createHash, createPublicKey, type KeyObject} from 'node:crypto';
+import {createHash, type KeyObject, X509Certificate} from 'node:crypto';
 import type net from 'node:net';
 import {resolve} from 'node:path';
 import type {JsonValue} from '@bufbuild/protobuf';
-import type {Node} from '../cluster/cluster.js';
+import type {Node, RotationPhase} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
-import {type AuthorityType, tlsIssuer} from './authority.js';
-import {type ClusterState, newCluster} from './cluster-state.js';
+import {type Authorities, type AuthorityType, tlsCertificates} from './authority.js';
+import {readChange} from './authority-files.js';
+import {AuthorityViews} from './authority-views.js';
+import {type ClusterFacts, type ClusterState, newCluster} from './cluster-state.js';
 import type {Context} from './context.js';
 import {Locks} from './locks.js';
 import {describeNode} from './node-list.js';
 import {NodeStore} from './node-store.js';
 import {NODES_FILE} from './offline.js';
 import type {ClusterOptions} from './options.js';
+import {type Rotated, rotate} from './rotate.js';
 import {type Address, createListeners, listen, parseListen} from './server.js';
 import {StateDirectory} from './state-directory.js';
 import {Stats} from './stats.js';
@@ -28,7 +31,7 @@ export interface DevCluster {
   readonly auth: string;
   /** Path of the web authority's certificate, PEM. */
   readonly caFile: string;
-  /** "sha256:…" of the host authority's public key. */
+  /** "sha256:…" of the public key of the host authority that signs, when the cluster starts. */
   readonly caPin: string;
   /** A token of role Node, valid for an hour from the start. */
   readonly token: string;
@@ -38,6 +41,10 @@ export interface DevCluster {
   /** Gives the token's value. */
   addToken(request: TokenRequest): string;
   removeToken(value: string): void;
+  /** Pins of every host authority that is trusted now, the one that signs first. */
+  pins(): readonly string[];
+  /** Takes an authority to another phase of its rotation; USAGE with Auth's own words where that is refused. */
+  rotate(type: AuthorityType, phase: RotationPhase): Promise<Rotated>;
   /** A key and a certificate as a proxy would present it to sshd. */
   login(request: LoginRequest): Promise<LoginCertificate>;
   /** Every record, as stored: no lag. */
@@ -78,26 +85,28 @@ export async function startCluster(options: ClusterOptions): Promise<DevCluster>
     name: cluster.name,
     ...bound,
     caFile,
-    caPin: caPin(cluster),
+    caPin: pins(cluster.authorities)[0] ?? '',
     token,
     dir: state.path,
-    ...controls(context),
+    ...controls(context, state),
     close: () => closeAll(Object.values(listeners), context.stats),
   };
 }
 
 type Controls = Omit<DevCluster, 'name' | 'proxy' | 'auth' | 'caFile' | 'caPin' | 'token' | 'dir' | 'close'>;
 
-function controls({cluster, tokens, nodes, locks, stats, authorities}: Context): Controls {
+function controls({cluster, tokens, nodes, locks, stats, views}: Context, state: StateDirectory): Controls {
   return {
     stats,
     addToken: (request) => tokens.add(request).name,
     removeToken: (value) => tokens.remove(value),
-    login: (request) => issueLogin(cluster, request),
+    pins: () => pins(views.stored()),
+    rotate: (type, phase) => rotate(state.path, type, phase),
+    login: (request) => issueLogin({...cluster, authorities: views.stored()}, request),
     nodes: () => nodes.stored().map(describeNode),
     removeNode: (id) => nodes.remove(id),
     lock: (hostId, message) => locks.add(hostId, message),
-    testOnlySshKey: (type) => authorities()[type].active.ssh,
+    testOnlySshKey: (type) => views.stored()[type].active.ssh,
   };
 }
 
@@ -124,11 +133,17 @@ function newContext(
 ): Context {
   const saveTokens = (tokens: readonly Token[]) => state.write(TOKENS_FILE, tokens);
   const saveNodes = (nodes: readonly JsonValue[]) => state.write(NODES_FILE, nodes);
+  const lag = options.lag ?? true;
+  const views = new AuthorityViews(cluster.authorities, cluster.changes, {
+    lag,
+    change: (number) => readChange(state, cluster.name, number),
+  });
   return {
     cluster,
-    authorities: () => cluster.authorities,
+    authorities: () => views.as('read'),
+    views,
     tokens: new TokenStore(state.read<Token[]>(TOKENS_FILE) ?? [], saveTokens),
-    nodes: new NodeStore(state.read<JsonValue[]>(NODES_FILE) ?? [], saveNodes, options.lag ?? true),
+    nodes: new NodeStore(state.read<JsonValue[]>(NODES_FILE) ?? [], saveNodes, lag),
     locks: new Locks(),
     stats: new Stats(),
     version: options.version ?? '18.0.0',
@@ -140,14 +155,17 @@ function newContext(
 
 const freshToken = ({tokens}: Context) => tokens.add({roles: ['Node'], ttlSeconds: TOKEN_TTL}).name;
 
-function writeCa(state: StateDirectory, cluster: ClusterState): string {
+function writeCa(state: StateDirectory, cluster: ClusterFacts): string {
   state.writeText('web-ca.pem', cluster.web.certificate);
   return state.file('web-ca.pem');
 }
 
-function caPin({authorities}: ClusterState): string {
-  const spki = createPublicKey(tlsIssuer(authorities.host).key).export({type: 'spki', format: 'der'});
-  return `sha256:${createHash('sha256').update(spki).digest('hex')}`;
+/** As `tctl status` prints them. */
+function pins({host}: Authorities): readonly string[] {
+  return tlsCertificates(host).map((pem) => {
+    const spki = new X509Certificate(pem).publicKey.export({type: 'spki', format: 'der'});
+    return `sha256:${createHash('sha256').update(spki).digest('hex')}`;
+  });
 }
 
 /** Without an address of its own a restart takes the ports of the last time, so that what has joined finds it again. */

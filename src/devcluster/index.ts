@@ -3,3 +3,4 @@
 export {type DevCluster, startCluster} from './dev-cluster.js';
 export {login, nodes, writeLogin} from './offline.js';
 export type {ClusterOptions} from './options.js';
+export {type Rotated, rotate} from './rotate.js';

@@ -41,12 +41,12 @@ export interface Listeners {
 
 /** Servers that are wired up but not yet listening. `host` is named in the web certificate. */
 export function createListeners(context: Context, host: string): Listeners {
-  const {cluster, authorities, hooks, stats} = context;
+  const {cluster, views, hooks, stats} = context;
   const grpcAuth = http2.createServer(authHandler(context, callerIn(cluster.name)));
   const grpcJoin = http2.createServer(joinHandler(context, anonymous));
   const api = webApi(context);
   const [web1, web2] = [http.createServer(api), http2.createServer(api)];
-  const toAuth = authTls(cluster, authorities, grpcAuth);
+  const toAuth = authTls(cluster, views, grpcAuth);
   const toWeb = webTls(cluster, host, hooks.testOnlyWebCertificate, ['h2', 'http/1.1'], (socket) => {
     (socket.alpnProtocol === 'h2' ? web2 : web1).emit('connection', socket);
   });

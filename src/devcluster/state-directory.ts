@@ -1,8 +1,10 @@
 // What survives a restart: one directory (0700) of JSON files (0600). Every write is whole-file and atomic.
 
+import {randomBytes} from 'node:crypto';
 import {chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {Failure} from '../errors.js';
+import {withChanges} from './authority-files.js';
 import {type ClusterState, restoreCluster, type StoredCluster, storeCluster} from './cluster-state.js';
 
 const CLUSTER_FILE = 'cluster.json';
@@ -41,15 +43,18 @@ export class StateDirectory {
   }
 
   writeText(name: string, text: string): void {
-    const temporary = this.file(`.${name}.${process.pid}`);
-    writeFileSync(temporary, text, {mode: 0o600});
-    renameSync(temporary, this.file(name));
+    renameSync(this.#temporary(name, text), this.file(name));
+  }
+
+  /** Writes JSON that has no name yet; gives its path, which is of this directory. */
+  writeTemporary(name: string, value: unknown): string {
+    return this.#temporary(name, `${JSON.stringify(value, null, 1)}\n`);
   }
 
   /** The stored cluster; undefined before the first start. */
   loadCluster(): ClusterState | undefined {
     const stored = this.read<StoredCluster>(CLUSTER_FILE);
-    return stored && restoreCluster(stored);
+    return stored && withChanges(this, restoreCluster(stored));
   }
 
   /** The stored cluster, for commands that need one. */
@@ -63,5 +68,11 @@ export class StateDirectory {
 
   saveCluster(cluster: ClusterState): void {
     this.write(CLUSTER_FILE, storeCluster(cluster));
+  }
+
+  #temporary(name: string, text: string): string {
+    const temporary = this.file(`.${name}.${process.pid}-${randomBytes(4).toString('hex')}`);
+    writeFileSync(temporary, text, {mode: 0o600});
+    return temporary;
   }
 }

@@ -5,10 +5,12 @@ import {createPublicKey} from 'node:crypto';
 import type {Http2Server} from 'node:http2';
 import type {Socket} from 'node:net';
 import tls, {type TLSSocket} from 'node:tls';
-import {type Authorities, tlsIssuer} from './authority.js';
+import type {TlsKey} from './authority.js';
+import type {AuthorityViews} from './authority-views.js';
 import {isTrusted} from './caller.js';
-import type {ClusterState} from './cluster-state.js';
+import type {ClusterFacts} from './cluster-state.js';
 import {INTERNAL_NAMES} from './host-certificate.js';
+import {serverIssuer} from './rotation.js';
 import {fatalAlert, serverTrafficSecret, UNKNOWN_CA} from './tls-alert.js';
 import {issueLeaf, TEN_YEARS} from './x509.js';
 
@@ -17,17 +19,15 @@ const LINGER = 1000;
 
 /** Accepts TCP connections whose bytes are Auth's; what passes goes to the HTTP/2 server. */
 export function authTls(
-  cluster: ClusterState,
-  authorities: () => Authorities,
+  cluster: ClusterFacts,
+  views: AuthorityViews,
   server: Http2Server,
 ): (socket: Socket) => void {
   const secrets = new WeakMap<TLSSocket, Buffer>();
   const below = new Map<string, Socket>();
+  let issuer = serverIssuer(views.as('serve').host);
   const listener = tls.createServer({
-    key: cluster.authKey.export({type: 'pkcs8', format: 'pem'}),
-    cert: serverCertificate(cluster, authorities()),
-    // With an authority here OpenSSL would append it to what is served, and Auth serves one certificate.
-    ca: [],
+    ...presented(cluster, issuer),
     requestCert: true,
     rejectUnauthorized: false,
     ALPNProtocols: ['h2'],
@@ -41,7 +41,7 @@ export function authTls(
     socket.on('error', () => {});
     const certificate = socket.getPeerX509Certificate();
     if (socket.alpnProtocol !== 'h2' || certificate?.issuerCertificate !== undefined) socket.destroy();
-    else if (certificate === undefined || isTrusted(certificate, authorities().host)) {
+    else if (certificate === undefined || isTrusted(certificate, views.as('read').host)) {
       server.emit('connection', socket);
     } else refuse(socket, below.get(key(socket)), secrets.get(socket));
   });
@@ -49,6 +49,9 @@ export function authTls(
     below.set(key(socket), socket);
     const name = key(socket);
     socket.once('close', () => below.delete(name));
+    const now = serverIssuer(views.as('serve').host);
+    if (now.certificate !== issuer.certificate) listener.setSecureContext(presented(cluster, now));
+    issuer = now;
     listener.emit('connection', socket);
   };
 }
@@ -72,10 +75,19 @@ function refuse(socket: TLSSocket, below: Socket | undefined, secret: Buffer | u
   });
 }
 
-function serverCertificate(cluster: ClusterState, {host}: Authorities): string {
+function presented(cluster: ClusterFacts, issuer: TlsKey) {
+  return {
+    key: cluster.authKey.export({type: 'pkcs8', format: 'pem'}),
+    cert: serverCertificate(cluster, issuer),
+    // With an authority here OpenSSL would append it to what is served, and Auth serves one certificate.
+    ca: [],
+  };
+}
+
+function serverCertificate(cluster: ClusterFacts, issuer: TlsKey): string {
   const now = Date.now();
   const name = `${cluster.hostId}.${cluster.name}`;
-  return issueLeaf(tlsIssuer(host), {
+  return issueLeaf(issuer, {
     subject: [
       ['organization', 'Admin'],
       ['commonName', name],

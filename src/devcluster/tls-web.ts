@@ -4,7 +4,7 @@ import {createPublicKey} from 'node:crypto';
 import type {Socket} from 'node:net';
 import {isIP} from 'node:net';
 import tls, {type TLSSocket} from 'node:tls';
-import type {ClusterState} from './cluster-state.js';
+import type {ClusterFacts} from './cluster-state.js';
 import type {TestHooks} from './options.js';
 import {issueLeaf} from './x509.js';
 
@@ -12,7 +12,7 @@ const DAY = 24 * 3600 * 1000;
 
 /** Terminates TLS and hands the connection on; `protocol` is what was negotiated, http/1.1 where nothing was. */
 export function webTls(
-  cluster: ClusterState,
+  cluster: ClusterFacts,
   host: string,
   hook: TestHooks['testOnlyWebCertificate'],
   protocols: readonly string[],
@@ -36,7 +36,7 @@ export function webTls(
 }
 
 function webCertificate(
-  cluster: ClusterState,
+  cluster: ClusterFacts,
   host: string,
   hook: TestHooks['testOnlyWebCertificate'],
 ): string {

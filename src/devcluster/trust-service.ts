@@ -10,27 +10,27 @@ import {
   CertAuthorityV2Schema,
 } from '../cluster/gen/types_pb.js';
 import {formatPublicKey, publicBlob} from '../ssh/key.js';
-import {AUTHORITY_TYPES, type Authority, type AuthorityType, type KeySet} from './authority.js';
+import {AUTHORITY_TYPES, type Authority, type KeySet} from './authority.js';
 import type {Context} from './context.js';
 import {denied, Refusal} from './refusal.js';
+import {authorityType} from './rotation.js';
+import {describeRotation} from './rotation-message.js';
 
 export function trustService(context: Context): ServiceImpl<typeof TrustService> {
-  const find = (type: string): Authority => {
-    if (!isAuthorityType(type)) {
-      throw new Refusal('bad parameter', `authority type is not supported: ${JSON.stringify(type)}`);
-    }
-    return context.authorities()[type];
-  };
   return {
     getCertAuthorities: ({type, includeKey}) => {
       refuseKeys(includeKey);
-      return {certAuthoritiesV2: [describeAuthority(find(type))]};
+      const authorities = context.authorities();
+      // "" asks for all; a type that there is none of has no authorities.
+      const types = AUTHORITY_TYPES.filter((known) => type === '' || type === known);
+      return {certAuthoritiesV2: types.map((known) => describeAuthority(authorities[known]))};
     },
     getCertAuthority: ({type, domain, includeKey}) => {
       refuseKeys(includeKey);
-      const authority = find(type);
+      if (domain === '') throw new Refusal('bad parameter', 'missing parameter Name');
+      const authority = context.authorities()[authorityType(type)];
       if (domain !== context.cluster.name) {
-        throw new Refusal('not found', `key "/authorities/${type}/${domain}" is not found`);
+        throw new Refusal('not found', `"cert_authority" "${type}/${domain}" does not exist`);
       }
       return describeAuthority(authority);
     },
@@ -41,11 +41,9 @@ function refuseKeys(includeKey: boolean): void {
   if (includeKey) throw denied('cert_authority', 'read');
 }
 
-const isAuthorityType = (type: string): type is AuthorityType =>
-  (AUTHORITY_TYPES as readonly string[]).includes(type);
-
 /** The authority as a resource. One that was never rotated carries no rotation. */
-export function describeAuthority({type, cluster, revision, active, additional}: Authority): CertAuthorityV2 {
+export function describeAuthority(authority: Authority): CertAuthorityV2 {
+  const {type, cluster, revision, active, additional, rotation} = authority;
   return create(CertAuthorityV2Schema, {
     kind: 'cert_authority',
     subKind: type,
@@ -56,6 +54,7 @@ export function describeAuthority({type, cluster, revision, active, additional}:
       clusterName: cluster,
       activeKeys: describeKeys([active]),
       additionalTrustedKeys: describeKeys(additional),
+      ...(rotation && {rotation: describeRotation(rotation)}),
     },
   });
 }

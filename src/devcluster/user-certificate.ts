@@ -25,7 +25,10 @@ export interface LoginCertificate {
 /** Marks certificates that only Teleport's own services may use to join a session. */
 const INTERNAL_JOIN = '-teleport-internal-join';
 
-export async function issueLogin(cluster: ClusterState, request: LoginRequest): Promise<LoginCertificate> {
+export async function issueLogin(
+  cluster: Pick<ClusterState, 'name' | 'suite' | 'authorities'>,
+  request: LoginRequest,
+): Promise<LoginCertificate> {
   const key = await newKey(SUITES[cluster.suite].user);
   const now = Math.floor(Date.now() / 1000);
   const certificate = signCertificate(

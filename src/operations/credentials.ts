@@ -46,7 +46,7 @@ export async function obtain(
   };
   const joined = await cluster.join({...request, ...right, hostKey: formatPublicKey(first.blob)});
   const session = cluster.as(joined.identity);
-  const [authority, lines] = await Promise.all([
+  const [authority, {certificates: lines, identity}] = await Promise.all([
     session.authority('openssh'),
     session.certify(
       request,
@@ -58,7 +58,7 @@ export async function obtain(
     certificates.set(key.file, parseCertificate(lines[index] ?? '').line);
   }
   return {
-    identity: joined.identity,
+    identity,
     session,
     certificates,
     userAuthorities: [...authority.active, ...authority.additional],
@@ -91,24 +91,24 @@ export async function refresh(
 ): Promise<Credentials> {
   const active = hosts.active.map((line) => parsePublicKey(line).blob);
   const due = wanted.keys.filter((key) => !stillRight(current.get(key.file), key, active, wanted.names));
-  const lines =
-    due.length === 0
-      ? []
-      : await session.certify(
+  const certified =
+    due.length > 0
+      ? await session.certify(
           {
             nodeId: wanted.nodeId,
             nodeName: wanted.nodeName,
             additionalPrincipals: wanted.additionalPrincipals,
           },
           due.map((key) => formatPublicKey(key.blob)),
-        );
+        )
+      : {certificates: [], identity};
   const certificates = new Map<string, string>();
   for (const key of wanted.keys) {
-    const line = due.includes(key) ? lines[due.indexOf(key)] : current.get(key.file);
+    const line = due.includes(key) ? certified.certificates[due.indexOf(key)] : current.get(key.file);
     certificates.set(key.file, parseCertificate(line ?? '').line);
   }
   return {
-    identity,
+    identity: certified.identity,
     session,
     certificates,
     userAuthorities: [...users.active, ...users.additional],

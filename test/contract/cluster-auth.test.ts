@@ -65,7 +65,7 @@ describe('a session at Auth', () => {
   it('certifies every key, in order, over one connection', async () => {
     const before = server.stats.connections;
     const keys = [hostKey('rsa2048'), hostKey('ed25519'), hostKey('p256')];
-    const lines = await session.certify(
+    const {certificates: lines} = await session.certify(
       {...request(), additionalPrincipals: ['0.0.0.0', 'db.example.com']},
       keys,
     );
@@ -76,7 +76,8 @@ describe('a session at Auth', () => {
       .to.include('db.example.com')
       .and.not.include('0.0.0.0');
     expect(server.stats.connections - before).to.equal(1);
-    expect(await session.certify(request(), [])).to.deep.equal([]);
+    const nothing = {certificates: [], identity, signers: {ssh: [], tls: []}};
+    expect(await session.certify(request(), [])).to.deep.equal(nothing);
   });
 
   it('refuses a certificate for another key', async () => {

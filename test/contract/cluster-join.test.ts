@@ -285,7 +285,7 @@ describe('joining a cluster of every suite', () => {
       expect(asymmetricKeyType).to.equal(suite === 'legacy' ? 'rsa' : 'ec');
       const session = cluster.as(identity);
       const keys = [hostKey('ed25519'), hostKey('rsa2048')];
-      const [authority, certificates] = await Promise.all([
+      const [authority, {certificates}] = await Promise.all([
         session.authority('host'),
         session.certify(request, keys),
       ]);

@@ -15,7 +15,7 @@ describe('over a slow network', () => {
       const request = joinRequest(server.token);
       const {identity} = await cluster.join(request);
       const session = cluster.as(identity);
-      const [authority, certificates, nodes] = await Promise.all([
+      const [authority, {certificates}, nodes] = await Promise.all([
         session.authority('openssh'),
         session.certify(request, [hostKey(), hostKey('p256')]),
         session.nodesLike('web1', '10.0.0.5:22'),

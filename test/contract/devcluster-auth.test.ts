@@ -129,8 +129,15 @@ describe('embedded cluster: what Auth refuses', () => {
       /^grpc 7/,
     );
     const unknown = auth.call(getCertAuthority, {type: 'host', domain: 'other.example'});
-    expect(await refusal(unknown)).to.match(/^grpc 5/);
-    expect(await refusal(auth.call(getCertAuthorities, {type: 'bogus'}))).to.match(/^grpc 3/);
+    expect(await refusal(unknown)).to.equal('grpc 5: "cert_authority" "host/other.example" does not exist');
+    const nowhere = auth.call(getCertAuthority, {type: 'host'});
+    expect(await refusal(nowhere)).to.equal('grpc 3: missing parameter Name');
+    const bogus = auth.call(getCertAuthority, {type: 'bogus', domain: cluster.name});
+    expect(await refusal(bogus)).to.equal('grpc 3: "bogus" authority type is not supported');
+    const types = async (type: string) =>
+      (await auth.call(getCertAuthorities, {type})).certAuthoritiesV2.map(({subKind}) => subKind);
+    expect(await types('bogus')).to.eql([]);
+    expect(await types('')).to.eql(['host', 'user', 'openssh']);
     const token = auth.raw('/proto.AuthService/CreateTokenV2', new Uint8Array());
     expect(await refusal(token)).to.equal(golden('token-denied'));
   });
@@ -333,6 +340,37 @@ describe('embedded cluster: what Auth refuses', () => {
       expect((await read()).metadata?.name).to.equal(hostId);
       await put({metadata: metadata(-1000)});
       expect(await refusal(read())).to.equal(`grpc 5: "node" "${hostId}" does not exist`);
+      // An empty Timestamp is 1970, and Auth answers OK all the same.
+      await put();
+      expect((await put({metadata: {name: hostId, expires: {}}})).type).to.equal(1);
+      expect(await refusal(read())).to.equal(`grpc 5: "node" "${hostId}" does not exist`);
+      expect(cluster.nodes().map(({id}) => id)).to.not.include(hostId);
+      const gone = auth.call(method.deleteNode, {name: hostId, namespace: 'default'});
+      expect(await refusal(gone)).to.equal(`grpc 5: key "/nodes/default/${hostId}" is not found`);
+    });
+
+    it('lets a record live on when it is written again, and for ever without an expiry', async () => {
+      const soon = () => ({name: hostId, expires: timestampFromMs(Date.now() + 400)});
+      const expires = timestampFromMs(Date.now() + 3_600_000);
+      const vanished = async () => {
+        while (cluster.nodes().some(({id}) => id === hostId)) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      };
+      const other = randomUUID();
+      await put({metadata: soon()});
+      await put({metadata: {name: other, expires: soon().expires}});
+      await put({metadata: {name: other, expires}});
+      await vanished();
+      const list = await auth.call(method.listResources, {resourceType: 'node', limit: 100});
+      const names = list.resources.map(({resource}) => resource.value?.metadata?.name);
+      expect(names).to.include(other).and.not.include(hostId);
+      expect((await read(other)).metadata?.expires?.seconds).to.equal(expires.seconds);
+      // No expiry any more, and an answer that promises none.
+      const kept = await put({metadata: {name: other}});
+      expect([kept.name, kept.type]).to.eql(['', 0]);
+      expect((await read(other)).metadata?.expires).to.equal(undefined);
+      cluster.removeNode(other);
     });
 
     it('wants a namespace to read, and names the key of what it cannot delete', async () => {

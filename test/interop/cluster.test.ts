@@ -66,12 +66,17 @@ describe('a real Teleport', function () {
 
   it('tells its authorities and certifies further keys', async () => {
     const keys = [hostKey('p256'), hostKey('rsa2048')];
-    const [openssh, host, certificates] = await Promise.all([
+    const [openssh, host, {certificates, identity: renewed, signers: by}] = await Promise.all([
       session.authority('openssh'),
       session.authority('host'),
       session.certify(request, keys),
     ]);
     expect(openssh.active).to.have.length(1);
+    expect(by).to.deep.equal({ssh: host.active, tls: host.tls.active});
+    const {active, additional, tls} = host;
+    expect(await cluster.hostAuthorities()).to.deep.equal({tls: tls.active, ssh: [...active, ...additional]});
+    // The renewed identity is accepted, and knows Auth.
+    expect(await cluster.as(renewed).authority('openssh')).to.deep.equal(openssh);
     const signers = certificates.map((line) => parseCertificate(line).authority);
     for (const signer of signers) expect(signer).to.deep.equal(parsePublicKey(host.active[0] ?? '').blob);
   });

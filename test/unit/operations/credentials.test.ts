@@ -93,7 +93,10 @@ describe('the certificates of a host that is joined', () => {
 
   it('are signed again when the authority that signed them is active no more', async () => {
     const {certificates} = await renew(new Map());
-    const rotated = {...authorities, hosts: {active: [hostKey()], additional: authorities.hosts.active}};
+    const rotated = {
+      ...authorities,
+      hosts: {...authorities.hosts, active: [hostKey()], additional: authorities.hosts.active},
+    };
     const request = {
       nodeId: identity.nodeId,
       nodeName: 'web1',
