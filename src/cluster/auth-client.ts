@@ -41,7 +41,8 @@ export class AuthClient {
   ): Promise<T> {
     try {
       if (this.closed) throw this.#socket.errored ?? new ConnectError('closed', Code.Unavailable);
-      return await call(this.#services, {timeoutMs: deadline.left});
+      // A call whose connection is dropped by ourselves would wait for its timeout.
+      return await call(this.#services, {timeoutMs: deadline.left, signal: deadline.closing});
     } catch (error) {
       deadline.check();
       throw callFailure(error, this.#socket.errored, this.closed, context);
