@@ -19,6 +19,7 @@ import {StateDirectory} from './state-directory.js';
 import {Stats} from './stats.js';
 import {type Token, type TokenRequest, TokenStore} from './tokens.js';
 import {issueLogin, type LoginCertificate, type LoginRequest} from './user-certificate.js';
+import {type IdentityRequest, issueIdentity} from './user-identity.js';
 
 export interface DevCluster {
   readonly name: string;
@@ -40,6 +41,8 @@ export interface DevCluster {
   removeToken(value: string): void;
   /** A key and a certificate as a proxy would present it to sshd. */
   login(request: LoginRequest): Promise<LoginCertificate>;
+  /** The text of an identity file of a person or a bot. */
+  identity(request: IdentityRequest): Promise<string>;
   /** Every record, as stored: no lag. */
   nodes(): readonly Node[];
   /** False when there was none. */
@@ -94,6 +97,7 @@ function controls({cluster, tokens, nodes, locks, stats, authorities}: Context):
     addToken: (request) => tokens.add(request).name,
     removeToken: (value) => tokens.remove(value),
     login: (request) => issueLogin(cluster, request),
+    identity: (request) => issueIdentity(cluster, authorities(), request),
     nodes: () => nodes.stored().map(describeNode),
     removeNode: (id) => nodes.remove(id),
     lock: (hostId, message) => locks.add(hostId, message),

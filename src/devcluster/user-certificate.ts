@@ -23,7 +23,7 @@ export interface LoginCertificate {
 }
 
 /** Marks certificates that only Teleport's own services may use to join a session. */
-const INTERNAL_JOIN = '-teleport-internal-join';
+export const INTERNAL_JOIN = '-teleport-internal-join';
 
 export async function issueLogin(cluster: ClusterState, request: LoginRequest): Promise<LoginCertificate> {
   const key = await newKey(SUITES[cluster.suite].user);
@@ -36,14 +36,18 @@ export async function issueLogin(cluster: ClusterState, request: LoginRequest): 
       principals: [...request.logins, INTERNAL_JOIN],
       validAfter: BigInt(now - 60),
       validBefore: BigInt(now + request.ttlSeconds),
-      extensions: extensions(cluster.name, request),
+      extensions: userExtensions(cluster.name, request),
     },
     cluster.authorities.openssh.active.ssh,
   );
   return {privateKey: await opensshPrivateKey(key), certificate: `${certificate}\n`};
 }
 
-function extensions(cluster: string, {logins, roles}: LoginRequest): Record<string, string> {
+/** What the SSH certificate of a user says besides its principals. */
+export function userExtensions(
+  cluster: string,
+  {logins, roles}: Pick<LoginRequest, 'logins' | 'roles'>,
+): Record<string, string> {
   return {
     'disallow-reissue': '',
     'permit-agent-forwarding': '',
