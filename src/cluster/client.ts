@@ -2,13 +2,25 @@
 
 import {Failure} from '../errors.js';
 import {formatAddress, parseAddress} from '../ssh/address.js';
-import type {Cluster, ClusterInfo, Identity, JoinRequest, JoinResult, Session} from './cluster.js';
+import {AuthConnection, type SessionContext} from './auth-connection.js';
+import {HOST_WORDS} from './caller-words.js';
+import type {
+  Cluster,
+  ClusterInfo,
+  Identity,
+  JoinRequest,
+  JoinResult,
+  Operator,
+  Session,
+  UserIdentity,
+} from './cluster.js';
 import {Deadline} from './deadline.js';
 import {find} from './find.js';
 import {httpProxyFor, type ProxyEnvironment} from './http-proxy.js';
 import {join} from './join-request.js';
 import type {Route} from './open-tls.js';
-import {readPin} from './pin.js';
+import {OperatorSession} from './operator.js';
+import {checkPins, readPin} from './pin.js';
 import {AuthSession} from './session.js';
 import {readCertificates} from './tls-certificate.js';
 import {WebConnection} from './web-connection.js';
@@ -80,16 +92,32 @@ class ClusterClient implements Cluster {
   }
 
   as(identity: Identity): Session {
-    const newDeadline = () => this.#newDeadline();
-    const session = new AuthSession(identity, {route: this.#route, userAgent: this.#userAgent, newDeadline});
-    this.#sessions.push(session);
-    return session;
+    return this.#opened(new AuthSession(identity, new AuthConnection(identity, this.#context, HOST_WORDS)));
+  }
+
+  asOperator(identity: UserIdentity): Operator {
+    checkPins(readCertificates(identity.authorities) ?? [], this.#pins);
+    return this.#opened(new OperatorSession(identity, this.#context));
   }
 
   /** Ends what is under way with INTERRUPTED, and lets the process exit. */
   async close(): Promise<void> {
     this.#closing.abort(new Failure('INTERRUPTED', 'the connection to the cluster was closed'));
     await Promise.all([this.#web.close(), ...this.#sessions.map((session) => session.close())]);
+  }
+
+  get #context(): SessionContext {
+    return {
+      route: this.#route,
+      userAgent: this.#userAgent,
+      newDeadline: () => this.#newDeadline(),
+      now: () => Date.now() + this.#web.ahead,
+    };
+  }
+
+  #opened<S extends AuthSession>(session: S): S {
+    this.#sessions.push(session);
+    return session;
   }
 
   #newDeadline(): Deadline {

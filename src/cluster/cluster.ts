@@ -16,16 +16,26 @@ export interface ClusterInfo {
   readonly tlsRouting: boolean;
 }
 
-/** The node's own credential at Auth, and the authorities that Auth is verified against. Kept apart from sshd's keys. */
-export interface Identity {
+/** What is shown to Auth, and the authorities that Auth is verified against. */
+export interface Credential {
   readonly cluster: string;
-  readonly nodeId: string;
   /** PKCS#8 PEM of the TLS key. */
   readonly key: Secret;
   /** PEM of the one client certificate. */
   readonly certificate: string;
   /** PEM of each trusted host authority (active and additional). */
   readonly authorities: readonly string[];
+}
+
+/** The node's own. Kept apart from sshd's keys. */
+export interface Identity extends Credential {
+  readonly nodeId: string;
+}
+
+/** A person's or a bot's. */
+export interface UserIdentity extends Credential {
+  readonly user: string;
+  readonly expires: Date;
 }
 
 export interface HostCertificateRequest {
@@ -74,6 +84,8 @@ export interface Cluster {
   join(request: JoinRequest): Promise<JoinResult>;
   /** Everything below speaks to Auth as this node; `identity` is what join returned or what the host has stored. */
   as(identity: Identity): Session;
+  /** The same as a person or a bot, and what only they may do. CLUSTER_UNTRUSTED when an authority has no pin. */
+  asOperator(identity: UserIdentity): Operator;
   close(): Promise<void>;
 }
 
@@ -87,4 +99,42 @@ export interface Session {
   putNode(node: Node): Promise<void>;
   /** An absent node is fine. */
   removeNode(id: string): Promise<void>;
+}
+
+export interface TokenWish {
+  /** As the cluster spells them: "Node". */
+  readonly roles: readonly string[];
+  readonly ttlSeconds: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface MintedToken {
+  readonly value: Secret;
+  readonly expires: Date;
+}
+
+export interface ProvisionToken {
+  /** The value that a host shows to join. */
+  readonly name: Secret;
+  /** False where the name alone opens nothing, and may be seen. */
+  readonly secret: boolean;
+  readonly roles: readonly string[];
+  readonly joinMethod: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Absent: never. */
+  readonly expires?: Date;
+}
+
+/** Missing permissions are REQUEST_REFUSED, with a hint that holds the role that would grant them. */
+export interface Operator extends Session {
+  readonly user: string;
+  /** undefined: there is none. REQUEST_REFUSED when the roles do not show it. */
+  node(id: string): Promise<Node | undefined>;
+  /** Those that the roles show; none without a word when that is none. */
+  nodes(): Promise<readonly Node[]>;
+  tokens(): Promise<readonly ProvisionToken[]>;
+  /** A token of method "token" with a new value. */
+  createToken(wish: TokenWish): Promise<MintedToken>;
+  /** False when there was none. */
+  removeToken(name: Secret): Promise<boolean>;
 }

@@ -23,6 +23,8 @@ export interface WebAnswer {
   readonly status: number;
   readonly location: string | undefined;
   readonly body: string;
+  /** When the answer was given, by the proxy's clock (RFC 9110 6.6.1). */
+  readonly date?: string;
 }
 
 // Answers are a few kilobytes; whatever is larger comes from something else.
@@ -36,6 +38,8 @@ export class WebConnection {
   readonly #trust: WebTrust;
   readonly userAgent: string;
   readonly #where: string;
+  /** Milliseconds that the proxy's clock is ahead of this host's, to the second; 0 before the first answer. */
+  ahead = 0;
   #open: {readonly socket: TLSSocket; readonly client: Client} | undefined;
 
   constructor(route: Route, trust: WebTrust, userAgent: string) {
@@ -49,9 +53,12 @@ export class WebConnection {
   async request(request: WebRequest, deadline: Deadline): Promise<WebAnswer> {
     return deadline.within(LONGEST_ATTEMPT, async (signal) => {
       const client = await this.#connected(signal);
-      return send(client, request, this.userAgent, signal).catch((error) => {
+      const answer = await send(client, request, this.userAgent, signal).catch((error) => {
         throw this.#lost(error, request.repeatable);
       });
+      const date = Date.parse(answer.date ?? '');
+      if (!Number.isNaN(date)) this.ahead = date - Date.now();
+      return answer;
     });
   }
 
@@ -117,11 +124,12 @@ async function send(
   const content = body === undefined ? {} : {body: JSON.stringify(body)};
   const {request} = await import('./http-client.js');
   const answer = await request.call(client, {method, path, headers, signal, ...content});
-  const {location} = answer.headers;
+  const {location, date} = answer.headers;
   return {
     status: answer.statusCode,
     location: typeof location === 'string' ? location : undefined,
     body: await answer.body.text(),
+    ...(typeof date === 'string' && {date}),
   };
 }
 
