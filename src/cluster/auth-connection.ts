@@ -16,7 +16,10 @@ export interface SessionContext {
   readonly now: () => number;
 }
 
-export type Call<T> = (services: AuthServices, options: {timeoutMs?: number; signal?: AbortSignal}) => Promise<T>;
+export type Call<T> = (
+  services: AuthServices,
+  options: {timeoutMs?: number; signal?: AbortSignal},
+) => Promise<T>;
 
 const LONGEST_DIAL = 15_000;
 

@@ -30,6 +30,11 @@ export async function readIdentity(path: string, warn: (text: string) => void): 
 async function readParts(directory: string, warn: (text: string) => void): Promise<string> {
   const files = PARTS.map((name) => join(directory, name));
   const entries = await Promise.all(files.map(look));
+  if ((await look(join(directory, 'tokenhash'))) !== undefined) {
+    throw new Failure('USAGE', `${directory} is where tbot keeps its own state, not an output of it`, {
+      hint: 'name the directory of an output of type identity: the state is for tbot alone',
+    });
+  }
   const texts = files.map(async (file, index) => {
     const entry = entries[index];
     if (entry === undefined) {

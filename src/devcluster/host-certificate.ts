@@ -109,7 +109,7 @@ function readTlsKey(pem: Uint8Array): KeyObject {
   throw new Refusal('bad parameter', 'failed to parse public key PEM');
 }
 
-export function readSshKey(line: Uint8Array): Uint8Array {
+function readSshKey(line: Uint8Array): Uint8Array {
   try {
     return parsePublicKey(Buffer.from(line).toString()).blob;
   } catch {

@@ -36,7 +36,11 @@ export async function issueLogin(cluster: ClusterState, request: LoginRequest): 
       principals: [...request.logins, INTERNAL_JOIN],
       validAfter: BigInt(now - 60),
       validBefore: BigInt(now + request.ttlSeconds),
-      extensions: userExtensions(cluster.name, request),
+      extensions: {
+        'disallow-reissue': '',
+        'permit-agent-forwarding': '',
+        ...userExtensions(cluster.name, request),
+      },
     },
     cluster.authorities.openssh.active.ssh,
   );
@@ -49,8 +53,6 @@ export function userExtensions(
   {logins, roles}: Pick<LoginRequest, 'logins' | 'roles'>,
 ): Record<string, string> {
   return {
-    'disallow-reissue': '',
-    'permit-agent-forwarding': '',
     'permit-port-forwarding': '',
     'permit-pty': '',
     'private-key-policy': 'none',
@@ -61,7 +63,7 @@ export function userExtensions(
 }
 
 /** Every trait is named, as in the real certificate; only the logins have values here. */
-function traits(logins: readonly string[]): Record<string, readonly string[] | null> {
+export function traits(logins: readonly string[]): Record<string, readonly string[] | null> {
   return {
     aws_role_arns: null,
     azure_identities: null,

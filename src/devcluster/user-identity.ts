@@ -1,7 +1,7 @@
 // The identity of a person or a bot, as `tctl auth sign --format=file` writes it: one key, an SSH and a TLS certificate
 // of the user authority for it, and the host authorities. Layout, names and order as measured on 18.0.0.
 
-import {createPublicKey} from 'node:crypto';
+import {createPublicKey, randomUUID} from 'node:crypto';
 import {Failure} from '../errors.js';
 import {signCertificate} from '../ssh/certificate.js';
 import {publicBlob} from '../ssh/key.js';
@@ -9,7 +9,7 @@ import {type Authorities, sshPublicKeys, tlsCertificates, tlsIssuer} from './aut
 import type {ClusterState} from './cluster-state.js';
 import {newKey, SUITES} from './keys.js';
 import {SYSTEM_ROLES} from './tokens.js';
-import {INTERNAL_JOIN, userExtensions} from './user-certificate.js';
+import {INTERNAL_JOIN, traits, userExtensions} from './user-certificate.js';
 import {issueLeaf, type Name} from './x509.js';
 
 export interface IdentityRequest {
@@ -33,7 +33,14 @@ export async function issueIdentity(
 ): Promise<string> {
   check(request);
   const key = await newKey(SUITES[suite].identity);
-  const [now, logins] = [Date.now(), [...(request.logins ?? []), INTERNAL_JOIN]];
+  const {logins = []} = request;
+  // Whoever has no login gets one that nobody has.
+  const principals = [
+    ...(logins.length === 0 ? [`-teleport-nologin-${randomUUID()}`] : logins),
+    INTERNAL_JOIN,
+  ];
+  const impersonator = request.bySelf === true ? undefined : `${hostId}.${name}`;
+  const now = Date.now();
   const validFrom = Math.min(now, now + request.ttlSeconds * 1000) - BACKDATING * 1000;
   const validTo = now + request.ttlSeconds * 1000;
   const ssh = signCertificate(
@@ -41,21 +48,28 @@ export async function issueIdentity(
       type: 'user',
       key: publicBlob(key),
       keyId: request.user,
-      principals: logins,
+      principals,
       validAfter: seconds(validFrom),
       validBefore: seconds(validTo),
-      extensions: userExtensions(name, {logins: request.logins ?? [], roles: request.roles}),
+      extensions: {
+        ...(impersonator !== undefined && {impersonator}),
+        ...userExtensions(name, {logins, roles: request.roles}),
+      },
     },
     authority.active.ssh,
   );
-  const impersonator: Name = request.bySelf === true ? [] : [['impersonator', `${hostId}.${name}`]];
+  const madeBy: Name = impersonator === undefined ? [] : [['impersonator', impersonator]];
   const tls = issueLeaf(tlsIssuer(authority), {
     subject: [
+      ['locality', principals],
+      ['street', name],
+      ['postalCode', JSON.stringify(traits(logins))],
       ['organization', request.roles],
-      ['locality', logins],
       ['commonName', request.user],
       ['teleportCluster', name],
-      ...impersonator,
+      ...madeBy,
+      ['userType', 'local'],
+      ['privateKeyPolicy', 'none'],
     ],
     publicKey: createPublicKey(key),
     names: [],

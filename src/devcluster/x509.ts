@@ -34,6 +34,8 @@ const ATTRIBUTE = {
   teleportCluster: '1.3.9999.1.7',
   impersonator: '1.3.9999.2.7',
   systemRole: '1.3.9999.2.11',
+  privateKeyPolicy: '1.3.9999.1.15',
+  userType: '1.3.9999.1.20',
 } as const;
 
 /** A distinguished name: its attributes in order; several values of one attribute share a set. */

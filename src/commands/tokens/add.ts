@@ -42,11 +42,7 @@ The token is the product of this command: it is also in the result of --json and
     const {flags} = await this.parse(TokensAdd);
     const ttlSeconds = parseTtl(flags.ttl);
     const {addToken} = await import('./run-tokens.js');
-    const surroundings = {
-      clientVersion: this.config.version,
-      warn: (text: string) => this.reporter.warn(text),
-    };
-    const {text, added} = await addToken({...flags, ttlSeconds}, surroundings, this.interruptible());
+    const {text, added} = await addToken({...flags, ttlSeconds}, this.surroundings, this.interruptible());
     if (!this.jsonEnabled()) {
       if (flags.out === undefined) process.stdout.write(text);
       if (flags.format === 'text') process.stderr.write(howTo(added));

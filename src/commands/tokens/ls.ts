@@ -19,11 +19,7 @@ enough for \`tokens rm\`. Tokens of methods such as iam have names that open not
   async run(): Promise<Outcome> {
     const {flags} = await this.parse(TokensLs);
     const {lsTokens, tokenLine} = await import('./run-tokens.js');
-    const surroundings = {
-      clientVersion: this.config.version,
-      warn: (text: string) => this.reporter.warn(text),
-    };
-    const tokens = await lsTokens(flags, surroundings, this.interruptible());
+    const tokens = await lsTokens(flags, this.surroundings, this.interruptible());
     if (!this.jsonEnabled()) {
       for (const token of tokens) process.stdout.write(`${tokenLine(token)}\n`);
       if (tokens.length === 0) process.stderr.write('no tokens\n');

@@ -43,13 +43,9 @@ host could read it.`;
     const value = args.name === '-' ? '-' : undefined;
     const token = await readToken(value, flags['token-file'], undefined);
     const {rmToken} = await import('./run-tokens.js');
-    const surroundings = {
-      clientVersion: this.config.version,
-      warn: (text: string) => this.reporter.warn(text),
-    };
     const removed = await rmToken(
       {...flags, name: args.name ?? '', token},
-      surroundings,
+      this.surroundings,
       this.interruptible(),
     );
     if (!this.jsonEnabled()) process.stdout.write(`deleted ${removed.id === '' ? 'it' : removed.id}\n`);

@@ -52,6 +52,8 @@ describe('an identity file', () => {
     expect(subject['1.3.9999.2.7']).to.match(/^[0-9a-f-]{36}\.dev\.example$/);
     const ssh = parseCertificate(parts.ssh);
     expect(ssh).to.deep.include({type: 'user', keyId: 'alice'});
+    expect(subject['1.3.9999.1.20']).to.equal('local');
+    expect([...ssh.extensions.keys()]).to.include.members(['impersonator', 'teleport-roles']);
     expect(ssh.principals).to.deep.equal(['root', '-teleport-internal-join']);
     expect(parts.knownHosts[0]).to.match(
       /^@cert-authority dev\.example,\*\.dev\.example ssh-ed25519 \S+ type=host$/,

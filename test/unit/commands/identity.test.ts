@@ -100,6 +100,15 @@ describe('--identity', () => {
       /it has no teleport-host-ca\.crt$/,
     ],
     [
+      'the state of tbot itself',
+      () => {
+        const name = output(['identity', 'teleport-host-ca.crt']);
+        writeFileSync(join(name, 'tokenhash'), 'x');
+        return name;
+      },
+      /is where tbot keeps its own state/,
+    ],
+    [
       'a directory whose identity is one',
       () => {
         const name = output(['identity']);
