@@ -1,6 +1,7 @@
 // The conversation with Auth of a person or a bot, who may be allowed what no host may: tokens, and host certificates
 // for any key and name.
 
+import {isIP} from 'node:net';
 import {Failure, type Secret} from '../errors.js';
 import {AuthConnection, type SessionContext} from './auth-connection.js';
 import {userWords} from './caller-words.js';
@@ -35,14 +36,16 @@ export class OperatorSession extends AuthSession implements Operator {
     this.#now = context.now;
   }
 
-  /** By GenerateHostCert: a host's own call is for hosts only. An asked-for 0.0.0.0 is nobody's address, and left out. */
+  /** By GenerateHostCert: a host's own call is for hosts only. */
   override async certify(
     request: HostCertificateRequest,
     hostKeys: readonly string[],
   ): Promise<readonly string[]> {
-    const {active, additional} = await this.authority('host');
+    const [{active, additional}, principals] = await Promise.all([
+      this.authority('host'),
+      this.#withSeenAddress(request.additionalPrincipals),
+    ]);
     const sshAuthorities = [...active, ...additional];
-    const principals = request.additionalPrincipals.filter((name) => name !== UNSPECIFIED);
     return Promise.all(
       hostKeys.map(async (hostKey) => {
         const wish = {hostId: request.nodeId, nodeName: request.nodeName, principals, role: ROLE};
@@ -55,6 +58,16 @@ export class OperatorSession extends AuthSession implements Operator {
         return checkSshCertificate({sshCertificate, sshAuthorities}, expected);
       }),
     );
+  }
+
+  /** 0.0.0.0 becomes the address from which Auth sees this host, as a host's own call has it; here nobody else does that. */
+  async #withSeenAddress(names: readonly string[]): Promise<string[]> {
+    if (!names.includes(UNSPECIFIED)) return [...names];
+    const {remoteAddr} = await this.connection.call('tell this host its address', ({auth}, options) =>
+      auth.ping({}, options),
+    );
+    const [, seen = ''] = /^\[?([^[\]]+?)\]?:\d+$/.exec(remoteAddr) ?? [];
+    return names.flatMap((name) => (name !== UNSPECIFIED ? [name] : isIP(seen) === 0 ? [] : [seen]));
   }
 
   async node(id: string): Promise<Node | undefined> {

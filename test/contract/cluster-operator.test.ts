@@ -2,6 +2,8 @@ import {randomUUID} from 'node:crypto';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
 import type {Node, Operator, UserIdentity} from '../../src/cluster/cluster.js';
+import {seenAddress} from '../../src/cluster/identity.js';
+import {parseIdentity} from '../../src/cluster/identity-file.js';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
 import {Failure, Secret} from '../../src/errors.js';
 import {FOREVER, parseCertificate} from '../../src/ssh/certificate.js';
@@ -205,6 +207,23 @@ describe('an operator at Auth', () => {
     expect(await alice.operator.certify(request, [])).to.deep.equal([]);
   });
 
+  it('puts the address that the cluster sees in the place of 0.0.0.0, as a join does', async () => {
+    const known = [`web1.${server.name}`, 'web1'];
+    const ask = async (remoteAddr: string) => {
+      hooks.testOnlyReply = (name, reply) =>
+        name.endsWith('Ping') ? Object.assign(reply, {remoteAddr}) : reply;
+      await using alice = await as();
+      const request = {nodeId: randomUUID(), nodeName: 'web1', additionalPrincipals: ['0.0.0.0', 'a']};
+      const [line = ''] = await alice.operator.certify(request, [hostKey()]);
+      expect(parseCertificate(line).principals).to.include('a').and.not.include('0.0.0.0');
+      return seenAddress(line, known);
+    };
+    expect(await ask('203.0.113.7:40122')).to.equal('203.0.113.7');
+    expect(await ask('[2001:db8::5]:40122')).to.equal('2001:db8::5');
+    expect(await ask('127.0.0.1:40122')).to.equal(undefined);
+    for (const odd of ['', 'nowhere', 'name:1', '203.0.113.7']) expect(await ask(odd)).to.equal(undefined);
+  });
+
   it('refuses a host certificate for another key', async () => {
     await using alice = await as();
     let first: Uint8Array | undefined;
@@ -385,6 +404,14 @@ describe('an operator at Auth', () => {
       expect((await pinned.asOperator(identity).authority('host')).active).to.have.length(1);
       await using wrong = clientOf(server, {caPin: [`sha256:${'0'.repeat(64)}`]});
       expect(() => wrong.asOperator(identity)).to.throw(/does not match --ca-pin/);
+    });
+
+    it('with the identity of a node in the place of a person’s', async () => {
+      const {key, certificate, authorities} = (await joined(server)).identity;
+      const text = [key.reveal(), certificate, ...authorities].join('\n');
+      expect(() => parseIdentity(text, 'node.id')).to.throw(
+        /^node\.id is not .* belongs to a node, not to a person/,
+      );
     });
 
     it('what only hosts may do for themselves, and hosts what only people may', async () => {
