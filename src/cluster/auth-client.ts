@@ -39,7 +39,8 @@ export class AuthClient {
   ): Promise<T> {
     try {
       if (this.closed) throw this.#connection.error ?? new ConnectError('closed', Code.Unavailable);
-      return await call(this.#services, {timeoutMs: deadline.left});
+      // A call whose connection is dropped by ourselves would wait for its timeout.
+      return await call(this.#services, {timeoutMs: deadline.left, signal: deadline.closing});
     } catch (error) {
       deadline.check();
       throw callFailure(error, this.#connection.error, this.closed, context);

@@ -5,7 +5,7 @@ import {X509Certificate} from 'node:crypto';
 import type {TLSSocket} from 'node:tls';
 import {Failure} from '../errors.js';
 import {formatAddress} from '../ssh/address.js';
-import type {Identity} from './cluster.js';
+import type {Credential} from './cluster.js';
 import {Passing} from './deadline.js';
 import {beginHttp2, type Http2Connection} from './http2-connection.js';
 import {errorCode, networkFailure} from './network-failure.js';
@@ -17,11 +17,15 @@ export function authName(cluster: string): string {
   return `${Buffer.from(cluster).toString('hex')}.teleport.cluster.local`;
 }
 
-/** A connection whose peer is proven to be Auth of the identity's cluster, ready for calls. */
+/**
+ * A connection whose peer is proven to be Auth of the identity's cluster, ready for calls. `remedy` is what gets the
+ * caller a new identity.
+ */
 export async function dialAuth(
   route: Route,
-  identity: Identity,
+  identity: Credential,
   signal: AbortSignal,
+  remedy: string,
 ): Promise<Http2Connection> {
   const name = authName(identity.cluster);
   const where = formatAddress(route.target);
@@ -42,7 +46,7 @@ export async function dialAuth(
     throw dialFailure(error, where);
   });
   try {
-    checkPeer(socket, name, identity, where);
+    checkPeer(socket, name, identity, where, remedy);
     return beginHttp2(socket);
   } catch (error) {
     socket.destroy();
@@ -50,7 +54,13 @@ export async function dialAuth(
   }
 }
 
-function checkPeer(socket: TLSSocket, name: string, identity: Identity, where: string): void {
+function checkPeer(
+  socket: TLSSocket,
+  name: string,
+  identity: Credential,
+  where: string,
+  remedy: string,
+): void {
   if (socket.alpnProtocol === false || socket.alpnProtocol === 'http/1.1') throw noRouting(where);
   const peer = socket.getPeerX509Certificate();
   const authorities = identity.authorities.map((pem) => new X509Certificate(pem));
@@ -58,7 +68,7 @@ function checkPeer(socket: TLSSocket, name: string, identity: Identity, where: s
   if (problem === undefined) return;
   throw new Failure('CLUSTER_UNTRUSTED', `${where} is not the way to the cluster ${identity.cluster}`, {
     detail: `the certificate presented in the name of its auth service ${problem}`,
-    hint: "check the proxy's address; if the cluster was rebuilt or its authorities were replaced, join again with a token",
+    hint: `check the proxy's address; if the cluster was rebuilt or its authorities were replaced, ${remedy}`,
   });
 }
 

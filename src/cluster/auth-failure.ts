@@ -2,6 +2,7 @@
 
 import {Code, ConnectError} from '@connectrpc/connect';
 import {Failure, type FailureDetails} from '../errors.js';
+import type {CallerWords} from './caller-words.js';
 import {CONNECTION_ATTEMPTS, Passing} from './deadline.js';
 import {errorCode, networkFailure} from './network-failure.js';
 import {oneLine} from './one-line.js';
@@ -11,6 +12,9 @@ export interface CallContext {
   readonly doing: string;
   /** host:port that was dialled. */
   readonly where: string;
+  readonly caller: CallerWords;
+  /** Takes secrets out of what the cluster says. */
+  readonly hide?: (text: string) => string;
 }
 
 // Auth refuses a client certificate after the handshake of TLS 1.3 has ended, so it shows on the first read.
@@ -25,7 +29,7 @@ export function callFailure(
   context: CallContext,
 ): unknown {
   for (const one of [socketError, error]) {
-    if (IDENTITY_REFUSED.test(errorCode(one) ?? '')) return identityRefused(one);
+    if (IDENTITY_REFUSED.test(errorCode(one) ?? '')) return identityRefused(one, context.caller);
   }
   if (!(error instanceof ConnectError)) return networkFailure(error, context.where);
   if (error.code === Code.DeadlineExceeded) return networkFailure(timeout(error), context.where);
@@ -39,9 +43,9 @@ export function callFailure(
 
 const TRANSPORT_CODES = new Set([Code.Aborted, Code.Canceled, Code.Internal, Code.Unavailable, Code.Unknown]);
 
-function identityRefused(cause: unknown): Failure {
+function identityRefused(cause: unknown, {remedy}: CallerWords): Failure {
   return new Failure('REQUEST_REFUSED', 'the cluster no longer accepts this identity', {
-    hint: 'join again with a token',
+    hint: remedy,
     cause,
   });
 }
@@ -57,21 +61,19 @@ function disconnected(cause: ConnectError, {doing, where}: CallContext): Passing
 }
 
 /** A status that Auth itself has sent. */
-function statusFailure(error: ConnectError, {doing, where}: CallContext): Failure | Passing {
-  const said = oneLine(error.rawMessage);
+function statusFailure(error: ConnectError, {doing, where, caller, hide}: CallContext): Failure | Passing {
+  const said = oneLine(hide?.(error.rawMessage) ?? error.rawMessage);
   const details = (hint: string): FailureDetails => ({
     hint,
-    cause: error,
+    ...(hide === undefined && {cause: error}),
     ...(said !== '' && {detail: `the cluster says: ${said}`}),
   });
   switch (error.code) {
     case Code.PermissionDenied:
-    case Code.Unauthenticated:
-      return new Failure(
-        'REQUEST_REFUSED',
-        `the cluster does not allow this host to ${doing}`,
-        details('see `tctl get locks` for a lock on this host; otherwise join again with a token'),
-      );
+    case Code.Unauthenticated: {
+      const {message, hint} = caller.denial(doing, said);
+      return new Failure('REQUEST_REFUSED', message, details(hint));
+    }
     case Code.ResourceExhausted: {
       if (/larger than max/.test(said)) return refused(doing, details('the request is too large'));
       const busy = new Failure(

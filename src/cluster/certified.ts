@@ -38,10 +38,15 @@ export function readCertified(
         }
       : identity,
     signers: {
-      ssh: distinct(parts.map(({line}) => formatPublicKey(parseCertificate(line).authority))),
+      ssh: signersOf(parts.map(({line}) => line)),
       tls: distinct(parts.flatMap(({certificate, authorities}) => signerOf(certificate, authorities) ?? [])),
     },
   };
+}
+
+/** authorized_keys lines of those who have signed these. */
+export function signersOf(certificates: readonly string[]): readonly string[] {
+  return distinct(certificates.map((line) => formatPublicKey(parseCertificate(line).authority)));
 }
 
 const distinct = (texts: readonly string[]): readonly string[] => [...new Set(texts)];

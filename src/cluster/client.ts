@@ -2,6 +2,7 @@
 
 import {Failure} from '../errors.js';
 import {formatAddress, parseAddress} from '../ssh/address.js';
+import type {SessionContext} from './auth-connection.js';
 import {exportAuthorities} from './authority-export.js';
 import type {
   Cluster,
@@ -10,15 +11,18 @@ import type {
   Identity,
   JoinRequest,
   JoinResult,
-  Session,
+  Operator,
+  UserIdentity,
 } from './cluster.js';
 import {Deadline} from './deadline.js';
 import {find} from './find.js';
+import {HostSession} from './host-session.js';
 import {httpProxyFor, type ProxyEnvironment} from './http-proxy.js';
 import {join} from './join-request.js';
 import type {Route} from './open-tls.js';
-import {readPin} from './pin.js';
-import {AuthSession} from './session.js';
+import {OperatorSession} from './operator.js';
+import {checkPins, readPin} from './pin.js';
+import type {AuthSession} from './session.js';
 import {type AuthorityEnvironment, systemAuthorities} from './system-authorities.js';
 import {readCertificates} from './tls-certificate.js';
 import {WebConnection} from './web-connection.js';
@@ -96,17 +100,33 @@ class ClusterClient implements Cluster {
     return exportAuthorities({web: this.#web, info, pins: this.#pins, deadline: this.#newDeadline()});
   }
 
-  as(identity: Identity): Session {
-    const newDeadline = () => this.#newDeadline();
-    const session = new AuthSession(identity, {route: this.#route, userAgent: this.#userAgent, newDeadline});
-    this.#sessions.push(session);
-    return session;
+  as(identity: Identity): HostSession {
+    return this.#opened(new HostSession(identity, this.#context));
+  }
+
+  asOperator(identity: UserIdentity): Operator {
+    checkPins(readCertificates(identity.authorities) ?? [], this.#pins);
+    return this.#opened(new OperatorSession(identity, this.#context));
   }
 
   /** Ends what is under way with INTERRUPTED, and lets the process exit. */
   async close(): Promise<void> {
     this.#closing.abort(new Failure('INTERRUPTED', 'the connection to the cluster was closed'));
     await Promise.all([this.#web.close(), ...this.#sessions.map((session) => session.close())]);
+  }
+
+  get #context(): SessionContext {
+    return {
+      route: this.#route,
+      userAgent: this.#userAgent,
+      newDeadline: () => this.#newDeadline(),
+      now: () => Date.now() + this.#web.ahead,
+    };
+  }
+
+  #opened<S extends AuthSession>(session: S): S {
+    this.#sessions.push(session);
+    return session;
   }
 
   #newDeadline(): Deadline {

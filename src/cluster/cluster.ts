@@ -16,16 +16,26 @@ export interface ClusterInfo {
   readonly tlsRouting: boolean;
 }
 
-/** The node's own credential at Auth, and the authorities that Auth is verified against. Kept apart from sshd's keys. */
-export interface Identity {
+/** What is shown to Auth, and the authorities that Auth is verified against. */
+export interface Credential {
   readonly cluster: string;
-  readonly nodeId: string;
   /** PKCS#8 PEM of the TLS key. */
   readonly key: Secret;
   /** PEM of the one client certificate. */
   readonly certificate: string;
   /** PEM of each trusted host authority (active and additional). */
   readonly authorities: readonly string[];
+}
+
+/** The node's own. Kept apart from sshd's keys. */
+export interface Identity extends Credential {
+  readonly nodeId: string;
+}
+
+/** A person's or a bot's. */
+export interface UserIdentity extends Credential {
+  readonly user: string;
+  readonly expires: Date;
 }
 
 export interface HostCertificateRequest {
@@ -78,12 +88,10 @@ export interface Rotation {
   readonly schedule?: {readonly updateClients?: Date; readonly updateServers?: Date; readonly standby?: Date};
 }
 
-/** What a host gets when it asks with its own identity. Everything has been verified. */
-export interface Certified {
+/** What Auth has signed. Everything has been verified. */
+export interface Certificates {
   /** authorized_keys style lines, one for each host key that was given, in order. */
   readonly certificates: readonly string[];
-  /** The same key with a new certificate, and the authorities of now. Without a host key: the identity as it was. */
-  readonly identity: Identity;
   /**
    * Who signed. Two of a kind mean that a rotation has changed its phase meanwhile, and one that is not among the active
    * keys that the cluster does not know yet that it has: in both cases ask once more, a second later.
@@ -91,9 +99,15 @@ export interface Certified {
   readonly signers: {
     /** authorized_keys lines. */
     readonly ssh: readonly string[];
-    /** PEM. */
+    /** PEM; none where no client certificate was signed. */
     readonly tls: readonly string[];
   };
+}
+
+/** What a host gets when it asks with its own identity. */
+export interface Certified extends Certificates {
+  /** The same key with a new certificate, and the authorities of now. Without a host key: the identity as it was. */
+  readonly identity: Identity;
 }
 
 /** The host authorities as a proxy tells them to anybody. */
@@ -122,18 +136,63 @@ export interface Cluster {
   /** Trusted for the sake of the web certificate and the pins, like what a join brings; asks no identity. */
   hostAuthorities(): Promise<ExportedAuthorities>;
   /** Everything below speaks to Auth as this node; `identity` is what join returned or what the host has stored. */
-  as(identity: Identity): Session;
+  as(identity: Identity): HostSession;
+  /** The same as a person or a bot, and what only they may do. CLUSTER_UNTRUSTED when an authority has no pin. */
+  asOperator(identity: UserIdentity): Operator;
   close(): Promise<void>;
 }
 
 export interface Session {
   authority(type: 'host' | 'openssh'): Promise<Authority>;
   /** `hostKeys`: authorized_keys lines. This session goes on with the identity that it has. */
-  certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<Certified>;
+  certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<Certificates>;
   /** Nodes whose hostname or address equals one of the given. Reads lag behind writes by up to a second. */
   nodesLike(hostname: string, address: string): Promise<readonly Node[]>;
   /** Returning is the acknowledgement. Auth may replace a loopback or unspecified address by the caller's. */
   putNode(node: Node): Promise<void>;
   /** An absent node is fine. */
   removeNode(id: string): Promise<void>;
+}
+
+/** A node's own: what it has signed comes with a new certificate for itself. */
+export interface HostSession extends Session {
+  certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<Certified>;
+}
+
+export interface TokenWish {
+  /** As the cluster spells them: "Node". */
+  readonly roles: readonly string[];
+  readonly ttlSeconds: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface MintedToken {
+  readonly value: Secret;
+  readonly expires: Date;
+}
+
+export interface ProvisionToken {
+  /** The value that a host shows to join. */
+  readonly name: Secret;
+  /** False where the name alone opens nothing, and may be seen. */
+  readonly secret: boolean;
+  readonly roles: readonly string[];
+  readonly joinMethod: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Absent: never. */
+  readonly expires?: Date;
+}
+
+/** Missing permissions are REQUEST_REFUSED, with a hint that holds the role that would grant them. */
+export interface Operator extends Session {
+  readonly user: string;
+  /** undefined: there is none. REQUEST_REFUSED when the roles do not show it. */
+  node(id: string): Promise<Node | undefined>;
+  /** Those that the roles show; none without a word when that is none. */
+  nodes(): Promise<readonly Node[]>;
+  tokens(): Promise<readonly ProvisionToken[]>;
+  /** A token of method "token" with a new value. */
+  createToken(wish: TokenWish): Promise<MintedToken>;
+  /** False when there was none. */
+  removeToken(name: Secret): Promise<boolean>;
 }

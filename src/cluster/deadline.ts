@@ -6,11 +6,12 @@ import type {Failure} from '../errors.js';
 /** A point in time until which one thing that was asked for may take; ends early when `closing` is aborted. */
 export class Deadline {
   readonly #end: number;
-  readonly #closing: AbortSignal;
+  /** Aborted when the client is closed. */
+  readonly closing: AbortSignal;
 
   constructor(milliseconds: number, closing: AbortSignal) {
     this.#end = performance.now() + milliseconds;
-    this.#closing = closing;
+    this.closing = closing;
   }
 
   /** Milliseconds, never negative. */
@@ -26,25 +27,25 @@ export class Deadline {
   async within<T>(atMost: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.check();
     const controller = new AbortController();
-    const close = () => controller.abort(this.#closing.reason);
+    const close = () => controller.abort(this.closing.reason);
     const expire = () => controller.abort(new DOMException('no answer in time', 'TimeoutError'));
     const timer = setTimeout(expire, Math.min(atMost, this.left));
-    this.#closing.addEventListener('abort', close);
+    this.closing.addEventListener('abort', close);
     try {
       return await run(controller.signal);
     } finally {
       clearTimeout(timer);
-      this.#closing.removeEventListener('abort', close);
+      this.closing.removeEventListener('abort', close);
     }
   }
 
   /** Throws the reason for which the client was closed, if it was. */
   check(): void {
-    this.#closing.throwIfAborted();
+    this.closing.throwIfAborted();
   }
 
   async pause(milliseconds: number): Promise<void> {
-    await sleep(milliseconds, undefined, {signal: this.#closing}).catch(() => this.#closing.throwIfAborted());
+    await sleep(milliseconds, undefined, {signal: this.closing}).catch(() => this.closing.throwIfAborted());
   }
 }
 

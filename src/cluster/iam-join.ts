@@ -7,6 +7,7 @@ import {type Client, Code, ConnectError, createClient} from '@connectrpc/connect
 import {Failure} from '../errors.js';
 import {callFailure} from './auth-failure.js';
 import {type CallerProof, signedIdentityRequest} from './aws/caller-identity.js';
+import {HOST_WORDS} from './caller-words.js';
 import type {Deadline} from './deadline.js';
 import {retry} from './deadline.js';
 import {type Certs, JoinService} from './gen/auth_pb.js';
@@ -126,4 +127,4 @@ function joinFailure(
   return callFailure(quotable, socketError, closed, context(where));
 }
 
-const context = (where: string) => ({doing: 'join this host', where});
+const context = (where: string) => ({doing: 'join this host', where, caller: HOST_WORDS});

@@ -42,7 +42,10 @@ export interface Expected extends HostCertificateRequest {
 }
 
 /** The host certificate as "type base64", once nothing speaks against it; CLUSTER_REPLY_INVALID otherwise. */
-export function checkSshCertificate(issued: Issued, expected: Expected): string {
+export function checkSshCertificate(
+  issued: Pick<Issued, 'sshCertificate' | 'sshAuthorities'>,
+  expected: Expected,
+): string {
   const certificate = readSsh('the host certificate', () => parseCertificate(issued.sshCertificate));
   const authorities = readSsh('a host authority', () =>
     issued.sshAuthorities.map((line) => parsePublicKey(line).blob),

@@ -24,6 +24,8 @@ export interface WebAnswer {
   readonly status: number;
   readonly location: string | undefined;
   readonly body: string;
+  /** When the answer was given, by the proxy's clock (RFC 9110 6.6.1). */
+  readonly date?: string;
 }
 
 // Answers are a few kilobytes; whatever is larger comes from something else.
@@ -37,6 +39,8 @@ export class WebConnection {
   readonly userAgent: string;
   readonly #where: string;
   readonly #agent: Agent;
+  /** Milliseconds that the proxy's clock is ahead of this host's, to the second; 0 before the first answer. */
+  ahead = 0;
 
   constructor(route: Route, trust: WebTrust, userAgent: string) {
     this.#route = route;
@@ -87,6 +91,8 @@ export class WebConnection {
     try {
       const [response] = (await once(call, 'response')) as [IncomingMessage];
       const {statusCode = 0, headers} = response;
+      const date = Date.parse(headers.date ?? '');
+      if (!Number.isNaN(date)) this.ahead = date - Date.now();
       return {status: statusCode, location: headers.location, body: await readAll(response)};
     } catch (error) {
       throw signal.aborted ? signal.reason : error;

@@ -24,6 +24,11 @@ export abstract class BaseCommand extends Command {
     return this.#abort.signal;
   }
 
+  /** What a connection to a cluster wants to know of the command that opens it. */
+  protected get surroundings(): {readonly clientVersion: string; readonly warn: (text: string) => void} {
+    return {clientVersion: this.config.version, warn: (text) => this.reporter.warn(text)};
+  }
+
   /** The command as typed: "join openssh". */
   protected get spaced(): string {
     return (this.id ?? '').replaceAll(':', ' ');

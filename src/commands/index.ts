@@ -1,17 +1,25 @@
 // Every command there is. Ids join topic and name with a colon; people type a blank.
 
+import ClusterIdentity from './cluster/identity.js';
 import ClusterLogin from './cluster/login.js';
 import ClusterNodes from './cluster/nodes.js';
 import ClusterRotate from './cluster/rotate.js';
 import ClusterStart from './cluster/start.js';
 import Demo from './demo.js';
 import JoinOpenssh from './join/openssh.js';
+import TokensAdd from './tokens/add.js';
+import TokensLs from './tokens/ls.js';
+import TokensRm from './tokens/rm.js';
 
 export const COMMANDS = {
+  'cluster:identity': ClusterIdentity,
   'cluster:login': ClusterLogin,
   'cluster:nodes': ClusterNodes,
   'cluster:rotate': ClusterRotate,
   'cluster:start': ClusterStart,
   demo: Demo,
   'join:openssh': JoinOpenssh,
+  'tokens:add': TokensAdd,
+  'tokens:ls': TokensLs,
+  'tokens:rm': TokensRm,
 };

@@ -18,14 +18,16 @@ import {
   type ServerV2,
 } from '../cluster/gen/types_pb.js';
 import {tlsCertificates} from './authority.js';
-import {callerKey, type HostCaller, hostCaller} from './caller.js';
+import {type Caller, callerKey, type HostCaller, hostCaller} from './caller.js';
 import type {Context} from './context.js';
 import {issueHostCertificates} from './host-certificate.js';
 import {listNodes} from './node-list.js';
 import {acceptNode} from './node-record.js';
 import {Refusal} from './refusal.js';
+import {seesNodes} from './roles.js';
 import {checkExpected} from './rotation-message.js';
 import {zeroTime} from './timestamps.js';
+import {tokenService} from './token-service.js';
 
 const SUITE_NUMBERS: Readonly<Record<SignatureSuite, Suite>> = {
   legacy: Suite.LEGACY,
@@ -35,16 +37,22 @@ const SUITE_NUMBERS: Readonly<Record<SignatureSuite, Suite>> = {
 };
 
 export function authService(context: Context): ServiceImpl<typeof AuthService> {
-  const {cluster, nodes} = context;
+  const {cluster, nodes, hooks} = context;
+  const sees = (call: HandlerContext): boolean => {
+    const caller = call.values.get(callerKey);
+    return caller.kind !== 'user' || seesNodes(caller, hooks.testOnlyRoles);
+  };
   return {
     ping: (_, call) => ping(context, call),
     getDomainName: () => ({domainName: cluster.name}),
     getClusterCACert: () => ({tlsCa: Buffer.from(tlsCertificates(context.authorities().host).join(''))}),
-    generateHostCerts: (request, call) => generateHostCerts(context, hostCaller(call), request),
-    upsertNode: (node, call) => upsertNode(context, hostCaller(call), node),
-    getNode: (request) => getNode(context, request),
+    generateHostCerts: (request, call) =>
+      generateHostCerts(context, hostCaller(call, request.hostId, cluster.name), request),
+    upsertNode: (node, call) => upsertNode(context, call.values.get(callerKey), node),
+    getNode: (request, call) => getNode(context, request, sees(call)),
     deleteNode: (request) => deleteNode(context, request),
-    listResources: (request) => listNodes(nodes.list(), request),
+    listResources: (request, call) => listNodes(sees(call) ? nodes.list() : [], request),
+    ...tokenService(context.tokens),
   };
 }
 
@@ -77,8 +85,8 @@ function generateHostCerts(context: Context, caller: HostCaller, request: HostCe
   return issueHostCertificates(views.as('sign').host, {...request, remoteAddress: caller.address});
 }
 
-/** Any host identity may write any record, as on a real cluster. */
-function upsertNode({nodes}: Context, caller: HostCaller, sent: ServerV2): KeepAlive {
+/** Whoever may write records may write any record, as on a real cluster. */
+function upsertNode({nodes}: Context, caller: Caller, sent: ServerV2): KeepAlive {
   const node = acceptNode(sent, caller.address);
   nodes.put(node);
   const permanent = node.metadata?.expires === undefined;
@@ -88,11 +96,17 @@ function upsertNode({nodes}: Context, caller: HostCaller, sent: ServerV2): KeepA
   });
 }
 
-function getNode({nodes}: Context, {name, namespace}: ResourceInNamespaceRequest): ServerV2 {
+/** A record that the caller may not see is not there, in fewer words. */
+function getNode(
+  {nodes}: Context,
+  {name, namespace}: ResourceInNamespaceRequest,
+  visible: boolean,
+): ServerV2 {
   if (namespace === '') throw new Refusal('bad parameter', 'missing parameter namespace');
   if (name === '') throw new Refusal('bad parameter', 'missing parameter name');
   const node = nodes.get(name);
   if (node === undefined) throw new Refusal('not found', `"node" "${name}" does not exist`);
+  if (!visible) throw new Refusal('not found', 'not found');
   return node;
 }
 

@@ -4,6 +4,7 @@ import {X509Certificate} from 'node:crypto';
 import {createContextKey, type HandlerContext} from '@connectrpc/connect';
 import {type Authority, tlsCertificates} from './authority.js';
 import {Refusal} from './refusal.js';
+import {SYSTEM_ROLES} from './tokens.js';
 
 interface Peer {
   /** IP address. */
@@ -24,7 +25,16 @@ export interface HostCaller extends Peer {
   readonly role: string;
 }
 
-export type Caller = Anonymous | HostCaller;
+/** A person or a bot. */
+export interface UserCaller extends Peer {
+  readonly kind: 'user';
+  readonly username: string;
+  readonly roles: readonly string[];
+  /** Who has made the identity in the user's name: Auth's own host, or a bot. */
+  readonly impersonator: string | undefined;
+}
+
+export type Caller = Anonymous | HostCaller | UserCaller;
 
 /** Where a call's caller is found in its context. */
 export const callerKey = createContextKey<Caller>({kind: 'anonymous', address: '', endpoint: ''});
@@ -42,25 +52,30 @@ export function isTrusted(certificate: X509Certificate, authority: Authority, no
 /** The caller that a certificate names, which has been verified; anonymous without one. */
 export function readCaller(certificate: X509Certificate | undefined, peer: Peer, cluster: string): Caller {
   if (certificate === undefined) return {kind: 'anonymous', ...peer};
-  const attributes = readSubject(certificate.subject);
-  const username = attributes.get('CN') ?? '';
+  const {CN, O, [IMPERSONATOR]: impersonator} = certificate.toLegacyObject().subject as Subject;
+  const [username = ''] = [CN].flat();
+  const roles = [O ?? []].flat();
+  const role = roles.find((name) => SYSTEM_ROLES.has(name));
+  if (role === undefined) {
+    return {kind: 'user', username, roles, impersonator: [impersonator].flat()[0], ...peer};
+  }
   const suffix = `.${cluster}`;
   const hostId = username.endsWith(suffix) ? username.slice(0, -suffix.length) : username;
-  return {kind: 'host', username, hostId, role: attributes.get('O') ?? '', ...peer};
+  return {kind: 'host', username, hostId, role, ...peer};
 }
 
-/** The host that makes this call; anybody else has been refused before. */
-export function hostCaller(call: HandlerContext): HostCaller {
+/** The host that makes this call in the name of `hostId`. */
+export function hostCaller(call: HandlerContext, hostId: string, cluster: string): HostCaller {
   const caller = call.values.get(callerKey);
   if (caller.kind === 'host') return caller;
+  if (caller.kind === 'user') {
+    const mismatch = `username mismatch "${caller.username}" and "${hostId}.${cluster}"`;
+    throw new Refusal('access denied', mismatch);
+  }
   throw new Refusal('access denied', 'access denied');
 }
 
-function readSubject(subject: string): ReadonlyMap<string, string> {
-  return new Map(
-    subject.split('\n').map((line) => {
-      const [name = '', ...value] = line.split('=');
-      return [name, value.join('=')];
-    }),
-  );
-}
+/** Attributes by short name or number; one that occurs several times has several values. */
+type Subject = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+const IMPERSONATOR = '1.3.9999.2.7';

@@ -22,6 +22,7 @@ import {StateDirectory} from './state-directory.js';
 import {Stats} from './stats.js';
 import {type Token, type TokenRequest, TokenStore} from './tokens.js';
 import {issueLogin, type LoginCertificate, type LoginRequest} from './user-certificate.js';
+import {type IdentityRequest, issueIdentity} from './user-identity.js';
 
 export interface DevCluster {
   readonly name: string;
@@ -47,6 +48,8 @@ export interface DevCluster {
   rotate(type: AuthorityType, phase: RotationPhase): Promise<Rotated>;
   /** A key and a certificate as a proxy would present it to sshd. */
   login(request: LoginRequest): Promise<LoginCertificate>;
+  /** The text of an identity file of a person or a bot. */
+  identity(request: IdentityRequest): Promise<string>;
   /** Every record, as stored: no lag. */
   nodes(): readonly Node[];
   /** False when there was none. */
@@ -103,6 +106,7 @@ function controls({cluster, tokens, nodes, locks, stats, views}: Context, state:
     pins: () => pins(views.stored()),
     rotate: (type, phase) => rotate(state.path, type, phase),
     login: (request) => issueLogin({...cluster, authorities: views.stored()}, request),
+    identity: (request) => issueIdentity(cluster, views.stored(), request),
     nodes: () => nodes.stored().map(describeNode),
     removeNode: (id) => nodes.remove(id),
     lock: (hostId, message) => locks.add(hostId, message),

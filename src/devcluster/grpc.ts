@@ -17,7 +17,7 @@ import {authService} from './auth-service.js';
 import {authorize} from './authorize.js';
 import {type Caller, callerKey} from './caller.js';
 import {type Context, join, joinByIam} from './context.js';
-import {denied, passedOn, Refusal} from './refusal.js';
+import {passedOn, Refusal} from './refusal.js';
 import {trustService} from './trust-service.js';
 import {acceptsClient} from './version.js';
 
@@ -103,7 +103,7 @@ function guard({locks, version, hooks}: Context): Interceptor {
   return (next) => async (request) => {
     const name = `${request.service.typeName}/${request.method.name}`;
     try {
-      authorize(request.contextValues.get(callerKey), name, locks);
+      authorize(request.contextValues.get(callerKey), name, locks, hooks);
       const reply = await next(request);
       reply.header.set('version', version);
       if (reply.stream || hooks.testOnlyReply === undefined) return reply;
@@ -115,13 +115,12 @@ function guard({locks, version, hooks}: Context): Interceptor {
   };
 }
 
-/** Calls that this cluster does not know are Unimplemented, in Go's words. A node may not make tokens. */
+/** Calls that this cluster does not know are Unimplemented, in Go's words. */
 function unknownMethod(request: Http2ServerRequest, response: Http2ServerResponse): void {
   const [service = '', method = ''] = request.url.slice(1).split('/');
   const known = [AuthService, JoinService, TrustService].some(({typeName}) => typeName === service);
   const text = known ? `unknown method ${method} for service ${service}` : `unknown service ${service}`;
-  const mayNot = `${service}/${method}` === 'proto.AuthService/CreateTokenV2';
-  const {code, message} = mayNot ? denied('token', 'create') : new Refusal('not implemented', text);
+  const {code, message} = new Refusal('not implemented', text);
   sendStatus(response, code, message);
 }
 

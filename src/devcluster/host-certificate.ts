@@ -30,7 +30,7 @@ export interface HostRequest {
 const INTERNAL = new Set(['Auth', 'Admin', 'Proxy', 'Kube', 'App', 'Db', 'WindowsDesktop', 'Okta']);
 export const INTERNAL_NAMES = ['*.teleport.cluster.local', 'teleport.cluster.local'] as const;
 
-const BACKDATING = 60;
+export const BACKDATING = 60;
 
 /** Certificates for any host key and TLS key; the caller has checked who asks. */
 export function issueHostCertificates(authority: Authority, request: HostRequest): Certs {
@@ -45,7 +45,10 @@ export function issueHostCertificates(authority: Authority, request: HostRequest
 }
 
 /** Seven names of the cluster's own, then those asked for; duplicates and empty ones dropped. */
-function hostPrincipals(cluster: string, request: HostRequest): readonly string[] {
+export function hostPrincipals(
+  cluster: string,
+  request: Pick<HostRequest, 'hostId' | 'nodeName' | 'additionalPrincipals' | 'remoteAddress'>,
+): readonly string[] {
   const {hostId, nodeName, additionalPrincipals, remoteAddress} = request;
   const asked = additionalPrincipals.map((name) => (name === '0.0.0.0' ? remoteAddress : name));
   const named = nodeName === '' ? [] : [`${nodeName}.${cluster}`, nodeName];

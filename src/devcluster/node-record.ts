@@ -13,7 +13,7 @@ const SUB_KINDS: readonly string[] = ['', 'teleport', 'openssh', 'openssh-ec2-ic
 const HOSTNAME = /^[a-zA-Z0-9]+[a-zA-Z0-9.-]*$/;
 const HOSTNAME_LIMIT = 256;
 const LABEL_KEY = /^[a-zA-Z0-9/._:*-]+$/;
-const RESOURCE_NAME = /^[0-9A-Za-z@_:.\-+]*$/;
+export const RESOURCE_NAME = /^[0-9A-Za-z@_:.\-+]*$/;
 const ORIGINAL_HOSTNAME = 'teleport.internal/invalid-hostname';
 
 /** The record as it is stored, or a refusal. `caller` is the peer's IP address. */
@@ -54,10 +54,14 @@ function checkMetadata(name: string, namespace: string, labelKeys: readonly stri
   }
   const bad = labelKeys.find((key) => !LABEL_KEY.test(key));
   if (bad !== undefined) throw new Refusal('bad parameter', `invalid label key: ${quote(bad)}`);
-  if (RESOURCE_NAME.test(name)) return;
+  if (!RESOURCE_NAME.test(name)) throw specialCharacters(`/nodes/default/${name}`);
+}
+
+/** `key` is the path under which Auth would store it. */
+export function specialCharacters(key: string): Refusal {
   const rule = 'please use name composed only from characters, hyphens, dots, and plus signs';
-  const text = `special characters are not allowed in resource names, ${rule}: "/nodes/default/${name}"`;
-  throw new Refusal('bad parameter', text);
+  const text = `special characters are not allowed in resource names, ${rule}: "${key}"`;
+  return new Refusal('bad parameter', text);
 }
 
 function checkAddress(address: string, publicAddresses: readonly string[]): void {

@@ -5,6 +5,7 @@ import type {Code} from '@connectrpc/connect';
 import type {SignatureSuite} from '../cluster/cluster.js';
 import type {Certs} from '../cluster/gen/auth_pb.js';
 import type {RegisterUsingTokenRequest} from '../cluster/gen/types_pb.js';
+import type {Roles} from './roles.js';
 
 export interface HttpReply {
   readonly status: number;
@@ -51,6 +52,10 @@ export interface TestHooks {
         readonly authorities?: Readonly<Record<string, string>>;
       }
     | undefined;
+  /** Roles besides the built-in ones. */
+  testOnlyRoles?: Roles | undefined;
+  /** True: people's own logins are asked for a second factor where Teleport does so. */
+  testOnlyMfa?: boolean | undefined;
   /** What the web certificate says; read at start. */
   testOnlyWebCertificate?: {readonly validTo?: Date; readonly names?: readonly string[]} | undefined;
 }

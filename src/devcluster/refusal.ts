@@ -7,6 +7,7 @@ const KINDS = {
   'bad parameter': {http: 400, grpc: Code.InvalidArgument},
   'access denied': {http: 403, grpc: Code.PermissionDenied},
   'not found': {http: 404, grpc: Code.NotFound},
+  'already exists': {http: 409, grpc: Code.AlreadyExists},
   'limit exceeded': {http: 429, grpc: Code.ResourceExhausted},
   'not implemented': {http: 501, grpc: Code.Unimplemented},
   unknown: {http: 500, grpc: Code.Unknown},

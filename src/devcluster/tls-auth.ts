@@ -1,11 +1,11 @@
 // Auth's TLS: h2 only, a client certificate asked for but not required, one certificate and no chain. Reached
 // directly, or through the proxy by TLS routing; the rules are the same.
 
-import {createPublicKey} from 'node:crypto';
+import {createPublicKey, type X509Certificate} from 'node:crypto';
 import type {Http2Server} from 'node:http2';
 import type {Socket} from 'node:net';
 import tls, {type TLSSocket} from 'node:tls';
-import type {TlsKey} from './authority.js';
+import type {Authority, TlsKey} from './authority.js';
 import type {AuthorityViews} from './authority-views.js';
 import {isTrusted} from './caller.js';
 import type {ClusterFacts} from './cluster-state.js';
@@ -41,7 +41,7 @@ export function authTls(
     socket.on('error', () => {});
     const certificate = socket.getPeerX509Certificate();
     if (socket.alpnProtocol !== 'h2' || certificate?.issuerCertificate !== undefined) socket.destroy();
-    else if (certificate === undefined || isTrusted(certificate, views.as('read').host)) {
+    else if (certificate === undefined || isMember(certificate, views.as('read'))) {
       server.emit('connection', socket);
     } else refuse(socket, below.get(key(socket)), secrets.get(socket));
   });
@@ -55,6 +55,10 @@ export function authTls(
     listener.emit('connection', socket);
   };
 }
+
+/** Hosts and users are told apart by their certificates; either is let in. */
+const isMember = (certificate: X509Certificate, {host, user}: Readonly<Record<'host' | 'user', Authority>>) =>
+  isTrusted(certificate, host) || isTrusted(certificate, user);
 
 const key = (socket: Socket | TLSSocket) =>
   `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;

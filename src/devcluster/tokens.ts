@@ -10,6 +10,7 @@ export interface Token {
   readonly joinMethod: string;
   /** Milliseconds since 1970; absent: for ever. */
   readonly expires?: number;
+  readonly labels?: Readonly<Record<string, string>>;
   /** Methods iam and ec2: who may join; none: nobody. */
   readonly allow?: readonly AllowRule[];
   /** Method ec2: how long after its start an instance may join; 300 when absent. */
@@ -78,9 +79,20 @@ export class TokenStore {
       ...(allow && {allow}),
       ...(iidTtlSeconds !== undefined && {iidTtlSeconds}),
     };
+    this.put(token);
+    return token;
+  }
+
+  /** Creates or replaces. */
+  put(token: Token): void {
     this.#tokens.set(token.name, token);
     this.#store();
-    return token;
+  }
+
+  /** Those that have not expired, sorted by name. */
+  list(): readonly Token[] {
+    const live = [...this.#tokens.values()].filter(isLive);
+    return live.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** The token of that exact name; an expired one is deleted. */
@@ -97,13 +109,14 @@ export class TokenStore {
   }
 
   #store(): void {
-    this.#save([...this.#tokens.values()].filter(isLive));
+    this.#save(this.list());
   }
 }
 
 const isLive = ({expires}: Token) => expires === undefined || expires > Date.now();
 
-function canonicalRole(role: string): string {
+/** A role in the spelling of the cluster, which takes any case. */
+export function canonicalRole(role: string): string {
   const lower = role.toLowerCase();
   for (const known of SYSTEM_ROLES) if (known.toLowerCase() === lower) return known;
   return role;

@@ -12,6 +12,7 @@ import {
 import {formatPublicKey, publicBlob} from '../ssh/key.js';
 import {AUTHORITY_TYPES, type Authority, type KeySet} from './authority.js';
 import type {Context} from './context.js';
+import {issueHostCertificate} from './manual-host-certificate.js';
 import {denied, Refusal} from './refusal.js';
 import {authorityType} from './rotation.js';
 import {describeRotation} from './rotation-message.js';
@@ -34,6 +35,9 @@ export function trustService(context: Context): ServiceImpl<typeof TrustService>
       }
       return describeAuthority(authority);
     },
+    generateHostCert: (request) => ({
+      sshCertificate: Buffer.from(`${issueHostCertificate(context.authorities().host, request)}\n`),
+    }),
   };
 }
 

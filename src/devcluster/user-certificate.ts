@@ -23,7 +23,7 @@ export interface LoginCertificate {
 }
 
 /** Marks certificates that only Teleport's own services may use to join a session. */
-const INTERNAL_JOIN = '-teleport-internal-join';
+export const INTERNAL_JOIN = '-teleport-internal-join';
 
 export async function issueLogin(
   cluster: Pick<ClusterState, 'name' | 'suite' | 'authorities'>,
@@ -39,17 +39,23 @@ export async function issueLogin(
       principals: [...request.logins, INTERNAL_JOIN],
       validAfter: BigInt(now - 60),
       validBefore: BigInt(now + request.ttlSeconds),
-      extensions: extensions(cluster.name, request),
+      extensions: {
+        'disallow-reissue': '',
+        'permit-agent-forwarding': '',
+        ...userExtensions(cluster.name, request),
+      },
     },
     cluster.authorities.openssh.active.ssh,
   );
   return {privateKey: await opensshPrivateKey(key), certificate: `${certificate}\n`};
 }
 
-function extensions(cluster: string, {logins, roles}: LoginRequest): Record<string, string> {
+/** What the SSH certificate of a user says besides its principals. */
+export function userExtensions(
+  cluster: string,
+  {logins, roles}: Pick<LoginRequest, 'logins' | 'roles'>,
+): Record<string, string> {
   return {
-    'disallow-reissue': '',
-    'permit-agent-forwarding': '',
     'permit-port-forwarding': '',
     'permit-pty': '',
     'private-key-policy': 'none',
@@ -60,7 +66,7 @@ function extensions(cluster: string, {logins, roles}: LoginRequest): Record<stri
 }
 
 /** Every trait is named, as in the real certificate; only the logins have values here. */
-function traits(logins: readonly string[]): Record<string, readonly string[] | null> {
+export function traits(logins: readonly string[]): Record<string, readonly string[] | null> {
   return {
     aws_role_arns: null,
     azure_identities: null,

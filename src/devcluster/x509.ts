@@ -27,15 +27,19 @@ import {
 const ATTRIBUTE = {
   commonName: '2.5.4.3',
   serialNumber: '2.5.4.5',
+  locality: '2.5.4.7',
   street: '2.5.4.9',
   organization: '2.5.4.10',
   postalCode: '2.5.4.17',
   teleportCluster: '1.3.9999.1.7',
+  impersonator: '1.3.9999.2.7',
   systemRole: '1.3.9999.2.11',
+  privateKeyPolicy: '1.3.9999.1.15',
+  userType: '1.3.9999.1.20',
 } as const;
 
-/** A distinguished name: its attributes in order. */
-export type Name = readonly (readonly [keyof typeof ATTRIBUTE, string])[];
+/** A distinguished name: its attributes in order; several values of one attribute share a set. */
+export type Name = readonly (readonly [keyof typeof ATTRIBUTE, string | readonly string[]])[];
 
 /** An issuer: its key, its name and the identifier of its key. */
 export interface Issuer {
@@ -130,7 +134,13 @@ function signatureAlgorithm(key: KeyObject): Der {
 }
 
 function distinguishedName(name: Name): Der {
-  return sequence(...name.map(([attribute, value]) => set(sequence(oid(ATTRIBUTE[attribute]), text(value)))));
+  return sequence(
+    ...name.map(([attribute, values]) => {
+      const members = [values].flat().map((value) => sequence(oid(ATTRIBUTE[attribute]), text(value)));
+      // DER wants the members of a set in the order of their bytes.
+      return set(...members.sort((a, b) => Buffer.compare(encode(a), encode(b))));
+    }),
+  );
 }
 
 function extension(id: string, value: Der, critical = false): Der {

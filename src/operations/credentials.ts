@@ -1,7 +1,7 @@
 // What the cluster gives a host: its identity at Auth, a certificate for each host key, the keys that sign users. By a
 // token the first time, by the host's own identity ever after. Nothing is on disk yet when this returns.
 
-import type {Authority, Cluster, Identity, Session} from '../cluster/cluster.js';
+import type {Authority, Cluster, HostSession, Identity, Session} from '../cluster/cluster.js';
 import type {Proof} from '../cluster/proof.js';
 import {Failure, type Secret} from '../errors.js';
 import type {HostKey} from '../host/facts.js';
@@ -83,7 +83,7 @@ export async function askAuthorities(session: Session): Promise<Authorities> {
  * name) and has the others signed again with the host's own identity.
  */
 export async function refresh(
-  session: Session,
+  session: HostSession,
   identity: Identity,
   {hosts, users}: Authorities,
   wanted: Wanted,

@@ -4,6 +4,7 @@ import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
 import {AuthClient} from '../../src/cluster/auth-client.js';
 import {dialAuth} from '../../src/cluster/auth-dial.js';
+import {HOST_WORDS} from '../../src/cluster/caller-words.js';
 import type {Cluster, Identity, Node, Session} from '../../src/cluster/cluster.js';
 import {Deadline} from '../../src/cluster/deadline.js';
 import {type ListResourcesResponse, ListResourcesResponseSchema} from '../../src/cluster/gen/auth_pb.js';
@@ -205,7 +206,10 @@ describe('a session at Auth', () => {
     expect(refused).to.include({code: 'CLUSTER_UNREACHABLE', exitCode: 5});
   });
 
-  it('ends at once when the client is closed, with the call under way', async () => {
+  it('ends at once when the client is closed, with the call under way', async function () {
+    this.timeout(10_000);
+    await using patient = clientOf(server, {deadline: 600_000});
+    const asking = patient.as(identity);
     let reached = () => {};
     const asked = new Promise<void>((resolve) => {
       reached = resolve;
@@ -214,11 +218,11 @@ describe('a session at Auth', () => {
       reached();
       return {code: Code.Unavailable, message: 'not now'};
     };
-    const put = failure(session.putNode(node()));
+    const put = failure(asking.putNode(node()));
     await asked;
-    await cluster.close();
+    await patient.close();
     expect(await put).to.include({code: 'INTERRUPTED'});
-    expect(await failure(session.authority('host'))).to.include({code: 'INTERRUPTED'});
+    expect(await failure(asking.authority('host'))).to.include({code: 'INTERRUPTED'});
   });
 
   it('is refused when the cluster no longer accepts the identity', async () => {
@@ -241,11 +245,11 @@ describe('a session at Auth', () => {
     const signal = new AbortController().signal;
     const route = {target: parseAddress(server.proxy, 443), httpProxy: undefined};
     for (const pause of [0, 1, 5, 50]) {
-      const connection = await dialAuth(route, stale, signal);
+      const connection = await dialAuth(route, stale, signal, HOST_WORDS.remedy);
       await new Promise((resolve) => setTimeout(resolve, pause));
       const client = new AuthClient(connection, 'test');
       const asked = client.call(
-        {doing: 'answer', where: server.proxy},
+        {doing: 'answer', where: server.proxy, caller: HOST_WORDS},
         new Deadline(5000, signal),
         ({auth}, options) => auth.getDomainName({}, options),
       );

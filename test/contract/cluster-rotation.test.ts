@@ -1,7 +1,7 @@
 import {X509Certificate} from 'node:crypto';
 import {create} from '@bufbuild/protobuf';
 import {expect} from 'chai';
-import type {Cluster, Identity, Session} from '../../src/cluster/cluster.js';
+import type {Cluster, HostSession, Identity} from '../../src/cluster/cluster.js';
 import {type Certs, CertsSchema} from '../../src/cluster/gen/auth_pb.js';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
 import {parseCertificate} from '../../src/ssh/certificate.js';
@@ -24,7 +24,7 @@ describe('a host whose cluster is rotated', () => {
   let server: TemporaryCluster;
   let identity: Identity;
   let cluster: Cluster & AsyncDisposable;
-  let session: Session;
+  let session: HostSession;
 
   beforeEach(async () => {
     server = await temporaryCluster(hooks);

@@ -2,7 +2,7 @@ import {randomUUID} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {expect} from 'chai';
 import {connect} from '../../src/cluster/client.js';
-import type {Cluster, Identity, Node, Session} from '../../src/cluster/cluster.js';
+import type {Cluster, HostSession, Identity, Node} from '../../src/cluster/cluster.js';
 import {seenAddress} from '../../src/cluster/identity.js';
 import {parseCertificate} from '../../src/ssh/certificate.js';
 import {parsePublicKey} from '../../src/ssh/key.js';
@@ -28,7 +28,7 @@ describe('a real Teleport', function () {
   };
   let cluster: Cluster;
   let identity: Identity;
-  let session: Session;
+  let session: HostSession;
 
   before(function () {
     if (!proxy || token === '') skip(this, 'TELEPORT_PROXY and TELEPORT_TOKEN are not set');

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { EmptySchema, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_empty, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { KeepAliveSchema, RegisterUsingTokenRequest, RegisterUsingTokenRequestSchema, ResourceInNamespaceRequestSchema, Rotation, ServerV2, ServerV2Schema } from "./types_pb.js";
+import type { KeepAliveSchema, ProvisionTokenV2, ProvisionTokenV2ListSchema, ProvisionTokenV2Schema, RegisterUsingTokenRequest, RegisterUsingTokenRequestSchema, ResourceInNamespaceRequestSchema, ResourceRequestSchema, Rotation, ServerV2, ServerV2Schema } from "./types_pb.js";
 import { file_types } from "./types_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file auth.proto.
  */
 export const file_auth: GenFile = /*@__PURE__*/
-  fileDesc("CgphdXRoLnByb3RvEgVwcm90byINCgtQaW5nUmVxdWVzdCKMAgoMUGluZ1Jlc3BvbnNlEhQKDGNsdXN0ZXJfbmFtZRgBIAEoCRIWCg5zZXJ2ZXJfdmVyc2lvbhgCIAEoCRIZChFwcm94eV9wdWJsaWNfYWRkchgEIAEoCRIRCglpc19ib3JpbmcYBSABKAgSEwoLcmVtb3RlX2FkZHIYByABKAkSFAoMbG9hZF9hbGxfY2FzGAggASgIEkEKGXNpZ25hdHVyZV9hbGdvcml0aG1fc3VpdGUYCSABKA4yHi5wcm90by5TaWduYXR1cmVBbGdvcml0aG1TdWl0ZRIyCg5saWNlbnNlX2V4cGlyeRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLAoVR2V0RG9tYWluTmFtZVJlc3BvbnNlEhMKC2RvbWFpbl9uYW1lGAEgASgJIioKGEdldENsdXN0ZXJDQUNlcnRSZXNwb25zZRIOCgZ0bHNfY2EYASABKAwiqAIKEEhvc3RDZXJ0c1JlcXVlc3QSDwoHaG9zdF9pZBgBIAEoCRIRCglub2RlX25hbWUYAiABKAkSDAoEcm9sZRgDIAEoCRIdChVhZGRpdGlvbmFsX3ByaW5jaXBhbHMYBCADKAkSEQoJZG5zX25hbWVzGAUgAygJEhYKDnB1YmxpY190bHNfa2V5GAYgASgMEhYKDnB1YmxpY19zc2hfa2V5GAcgASgMEhMKC3JlbW90ZV9hZGRyGAggASgJEiEKCHJvdGF0aW9uGAkgASgLMg8udHlwZXMuUm90YXRpb24SEAoIbm9fY2FjaGUYCiABKAgSFAoMc3lzdGVtX3JvbGVzGAsgAygJEiAKGHN5c3RlbV9yb2xlX2Fzc2VydGlvbl9pZBgNIAEoCSJNCgVDZXJ0cxILCgNzc2gYASABKAwSCwoDdGxzGAIgASgMEhQKDHRsc19jYV9jZXJ0cxgDIAMoDBIUCgxzc2hfY2FfY2VydHMYBCADKAwihQEKHVJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXF1ZXN0EkYKHHJlZ2lzdGVyX3VzaW5nX3Rva2VuX3JlcXVlc3QYASABKAsyIC50eXBlcy5SZWdpc3RlclVzaW5nVG9rZW5SZXF1ZXN0EhwKFHN0c19pZGVudGl0eV9yZXF1ZXN0GAIgASgMIlAKHlJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXNwb25zZRIRCgljaGFsbGVuZ2UYASABKAkSGwoFY2VydHMYAiABKAsyDC5wcm90by5DZXJ0cyKbAgoUTGlzdFJlc291cmNlc1JlcXVlc3QSFQoNcmVzb3VyY2VfdHlwZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDQoFbGltaXQYAyABKAUSEQoJc3RhcnRfa2V5GAQgASgJEjcKBmxhYmVscxgFIAMoCzInLnByb3RvLkxpc3RSZXNvdXJjZXNSZXF1ZXN0LkxhYmVsc0VudHJ5EhwKFHByZWRpY2F0ZV9leHByZXNzaW9uGAYgASgJEhcKD3NlYXJjaF9rZXl3b3JkcxgHIAMoCRIYChBuZWVkX3RvdGFsX2NvdW50GAkgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiawoVTGlzdFJlc291cmNlc1Jlc3BvbnNlEisKCXJlc291cmNlcxgBIAMoCzIYLnByb3RvLlBhZ2luYXRlZFJlc291cmNlEhAKCG5leHRfa2V5GAIgASgJEhMKC3RvdGFsX2NvdW50GAMgASgFIkAKEVBhZ2luYXRlZFJlc291cmNlEh8KBG5vZGUYAyABKAsyDy50eXBlcy5TZXJ2ZXJWMkgAQgoKCHJlc291cmNlKuIBChdTaWduYXR1cmVBbGdvcml0aG1TdWl0ZRIpCiVTSUdOQVRVUkVfQUxHT1JJVEhNX1NVSVRFX1VOU1BFQ0lGSUVEEAASJAogU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9MRUdBQ1kQARIpCiVTSUdOQVRVUkVfQUxHT1JJVEhNX1NVSVRFX0JBTEFOQ0VEX1YxEAISJQohU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9GSVBTX1YxEAMSJAogU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9IU01fVjEQBDKTBAoLQXV0aFNlcnZpY2USLwoEUGluZxISLnByb3RvLlBpbmdSZXF1ZXN0GhMucHJvdG8uUGluZ1Jlc3BvbnNlEkUKDUdldERvbWFpbk5hbWUSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaHC5wcm90by5HZXREb21haW5OYW1lUmVzcG9uc2USSwoQR2V0Q2x1c3RlckNBQ2VydBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRofLnByb3RvLkdldENsdXN0ZXJDQUNlcnRSZXNwb25zZRI6ChFHZW5lcmF0ZUhvc3RDZXJ0cxIXLnByb3RvLkhvc3RDZXJ0c1JlcXVlc3QaDC5wcm90by5DZXJ0cxIvCgpVcHNlcnROb2RlEg8udHlwZXMuU2VydmVyVjIaEC50eXBlcy5LZWVwQWxpdmUSPQoHR2V0Tm9kZRIhLnR5cGVzLlJlc291cmNlSW5OYW1lc3BhY2VSZXF1ZXN0Gg8udHlwZXMuU2VydmVyVjISRwoKRGVsZXRlTm9kZRIhLnR5cGVzLlJlc291cmNlSW5OYW1lc3BhY2VSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkoKDUxpc3RSZXNvdXJjZXMSGy5wcm90by5MaXN0UmVzb3VyY2VzUmVxdWVzdBocLnByb3RvLkxpc3RSZXNvdXJjZXNSZXNwb25zZTK+AQoLSm9pblNlcnZpY2USRAoSUmVnaXN0ZXJVc2luZ1Rva2VuEiAudHlwZXMuUmVnaXN0ZXJVc2luZ1Rva2VuUmVxdWVzdBoMLnByb3RvLkNlcnRzEmkKFlJlZ2lzdGVyVXNpbmdJQU1NZXRob2QSJC5wcm90by5SZWdpc3RlclVzaW5nSUFNTWV0aG9kUmVxdWVzdBolLnByb3RvLlJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_types]);
+  fileDesc("CgphdXRoLnByb3RvEgVwcm90byINCgtQaW5nUmVxdWVzdCKMAgoMUGluZ1Jlc3BvbnNlEhQKDGNsdXN0ZXJfbmFtZRgBIAEoCRIWCg5zZXJ2ZXJfdmVyc2lvbhgCIAEoCRIZChFwcm94eV9wdWJsaWNfYWRkchgEIAEoCRIRCglpc19ib3JpbmcYBSABKAgSEwoLcmVtb3RlX2FkZHIYByABKAkSFAoMbG9hZF9hbGxfY2FzGAggASgIEkEKGXNpZ25hdHVyZV9hbGdvcml0aG1fc3VpdGUYCSABKA4yHi5wcm90by5TaWduYXR1cmVBbGdvcml0aG1TdWl0ZRIyCg5saWNlbnNlX2V4cGlyeRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiLAoVR2V0RG9tYWluTmFtZVJlc3BvbnNlEhMKC2RvbWFpbl9uYW1lGAEgASgJIioKGEdldENsdXN0ZXJDQUNlcnRSZXNwb25zZRIOCgZ0bHNfY2EYASABKAwiqAIKEEhvc3RDZXJ0c1JlcXVlc3QSDwoHaG9zdF9pZBgBIAEoCRIRCglub2RlX25hbWUYAiABKAkSDAoEcm9sZRgDIAEoCRIdChVhZGRpdGlvbmFsX3ByaW5jaXBhbHMYBCADKAkSEQoJZG5zX25hbWVzGAUgAygJEhYKDnB1YmxpY190bHNfa2V5GAYgASgMEhYKDnB1YmxpY19zc2hfa2V5GAcgASgMEhMKC3JlbW90ZV9hZGRyGAggASgJEiEKCHJvdGF0aW9uGAkgASgLMg8udHlwZXMuUm90YXRpb24SEAoIbm9fY2FjaGUYCiABKAgSFAoMc3lzdGVtX3JvbGVzGAsgAygJEiAKGHN5c3RlbV9yb2xlX2Fzc2VydGlvbl9pZBgNIAEoCSJNCgVDZXJ0cxILCgNzc2gYASABKAwSCwoDdGxzGAIgASgMEhQKDHRsc19jYV9jZXJ0cxgDIAMoDBIUCgxzc2hfY2FfY2VydHMYBCADKAwiRgoUQ3JlYXRlVG9rZW5WMlJlcXVlc3QSJQoCdjIYASABKAsyFy50eXBlcy5Qcm92aXNpb25Ub2tlblYySABCBwoFdG9rZW4iRgoUVXBzZXJ0VG9rZW5WMlJlcXVlc3QSJQoCdjIYASABKAsyFy50eXBlcy5Qcm92aXNpb25Ub2tlblYySABCBwoFdG9rZW4ihQEKHVJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXF1ZXN0EkYKHHJlZ2lzdGVyX3VzaW5nX3Rva2VuX3JlcXVlc3QYASABKAsyIC50eXBlcy5SZWdpc3RlclVzaW5nVG9rZW5SZXF1ZXN0EhwKFHN0c19pZGVudGl0eV9yZXF1ZXN0GAIgASgMIlAKHlJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXNwb25zZRIRCgljaGFsbGVuZ2UYASABKAkSGwoFY2VydHMYAiABKAsyDC5wcm90by5DZXJ0cyKbAgoUTGlzdFJlc291cmNlc1JlcXVlc3QSFQoNcmVzb3VyY2VfdHlwZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSDQoFbGltaXQYAyABKAUSEQoJc3RhcnRfa2V5GAQgASgJEjcKBmxhYmVscxgFIAMoCzInLnByb3RvLkxpc3RSZXNvdXJjZXNSZXF1ZXN0LkxhYmVsc0VudHJ5EhwKFHByZWRpY2F0ZV9leHByZXNzaW9uGAYgASgJEhcKD3NlYXJjaF9rZXl3b3JkcxgHIAMoCRIYChBuZWVkX3RvdGFsX2NvdW50GAkgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiawoVTGlzdFJlc291cmNlc1Jlc3BvbnNlEisKCXJlc291cmNlcxgBIAMoCzIYLnByb3RvLlBhZ2luYXRlZFJlc291cmNlEhAKCG5leHRfa2V5GAIgASgJEhMKC3RvdGFsX2NvdW50GAMgASgFIkAKEVBhZ2luYXRlZFJlc291cmNlEh8KBG5vZGUYAyABKAsyDy50eXBlcy5TZXJ2ZXJWMkgAQgoKCHJlc291cmNlKuIBChdTaWduYXR1cmVBbGdvcml0aG1TdWl0ZRIpCiVTSUdOQVRVUkVfQUxHT1JJVEhNX1NVSVRFX1VOU1BFQ0lGSUVEEAASJAogU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9MRUdBQ1kQARIpCiVTSUdOQVRVUkVfQUxHT1JJVEhNX1NVSVRFX0JBTEFOQ0VEX1YxEAISJQohU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9GSVBTX1YxEAMSJAogU0lHTkFUVVJFX0FMR09SSVRITV9TVUlURV9IU01fVjEQBDLdBgoLQXV0aFNlcnZpY2USLwoEUGluZxISLnByb3RvLlBpbmdSZXF1ZXN0GhMucHJvdG8uUGluZ1Jlc3BvbnNlEkUKDUdldERvbWFpbk5hbWUSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaHC5wcm90by5HZXREb21haW5OYW1lUmVzcG9uc2USSwoQR2V0Q2x1c3RlckNBQ2VydBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRofLnByb3RvLkdldENsdXN0ZXJDQUNlcnRSZXNwb25zZRI6ChFHZW5lcmF0ZUhvc3RDZXJ0cxIXLnByb3RvLkhvc3RDZXJ0c1JlcXVlc3QaDC5wcm90by5DZXJ0cxIvCgpVcHNlcnROb2RlEg8udHlwZXMuU2VydmVyVjIaEC50eXBlcy5LZWVwQWxpdmUSPQoHR2V0Tm9kZRIhLnR5cGVzLlJlc291cmNlSW5OYW1lc3BhY2VSZXF1ZXN0Gg8udHlwZXMuU2VydmVyVjISRwoKRGVsZXRlTm9kZRIhLnR5cGVzLlJlc291cmNlSW5OYW1lc3BhY2VSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkoKDUxpc3RSZXNvdXJjZXMSGy5wcm90by5MaXN0UmVzb3VyY2VzUmVxdWVzdBocLnByb3RvLkxpc3RSZXNvdXJjZXNSZXNwb25zZRI7CghHZXRUb2tlbhIWLnR5cGVzLlJlc291cmNlUmVxdWVzdBoXLnR5cGVzLlByb3Zpc2lvblRva2VuVjISQAoJR2V0VG9rZW5zEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhsudHlwZXMuUHJvdmlzaW9uVG9rZW5WMkxpc3QSRAoNQ3JlYXRlVG9rZW5WMhIbLnByb3RvLkNyZWF0ZVRva2VuVjJSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5EkQKDVVwc2VydFRva2VuVjISGy5wcm90by5VcHNlcnRUb2tlblYyUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRI9CgtEZWxldGVUb2tlbhIWLnR5cGVzLlJlc291cmNlUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eTK+AQoLSm9pblNlcnZpY2USRAoSUmVnaXN0ZXJVc2luZ1Rva2VuEiAudHlwZXMuUmVnaXN0ZXJVc2luZ1Rva2VuUmVxdWVzdBoMLnByb3RvLkNlcnRzEmkKFlJlZ2lzdGVyVXNpbmdJQU1NZXRob2QSJC5wcm90by5SZWdpc3RlclVzaW5nSUFNTWV0aG9kUmVxdWVzdBolLnByb3RvLlJlZ2lzdGVyVXNpbmdJQU1NZXRob2RSZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_protobuf_empty, file_google_protobuf_timestamp, file_types]);
 
 /**
  * @generated from message proto.PingRequest
@@ -236,6 +236,52 @@ export const CertsSchema: GenMessage<Certs> = /*@__PURE__*/
   messageDesc(file_auth, 5);
 
 /**
+ * @generated from message proto.CreateTokenV2Request
+ */
+export type CreateTokenV2Request = Message<"proto.CreateTokenV2Request"> & {
+  /**
+   * @generated from oneof proto.CreateTokenV2Request.token
+   */
+  token: {
+    /**
+     * @generated from field: types.ProvisionTokenV2 v2 = 1;
+     */
+    value: ProvisionTokenV2;
+    case: "v2";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message proto.CreateTokenV2Request.
+ * Use `create(CreateTokenV2RequestSchema)` to create a new message.
+ */
+export const CreateTokenV2RequestSchema: GenMessage<CreateTokenV2Request> = /*@__PURE__*/
+  messageDesc(file_auth, 6);
+
+/**
+ * @generated from message proto.UpsertTokenV2Request
+ */
+export type UpsertTokenV2Request = Message<"proto.UpsertTokenV2Request"> & {
+  /**
+   * @generated from oneof proto.UpsertTokenV2Request.token
+   */
+  token: {
+    /**
+     * @generated from field: types.ProvisionTokenV2 v2 = 1;
+     */
+    value: ProvisionTokenV2;
+    case: "v2";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message proto.UpsertTokenV2Request.
+ * Use `create(UpsertTokenV2RequestSchema)` to create a new message.
+ */
+export const UpsertTokenV2RequestSchema: GenMessage<UpsertTokenV2Request> = /*@__PURE__*/
+  messageDesc(file_auth, 7);
+
+/**
  * @generated from message proto.RegisterUsingIAMMethodRequest
  */
 export type RegisterUsingIAMMethodRequest = Message<"proto.RegisterUsingIAMMethodRequest"> & {
@@ -257,7 +303,7 @@ export type RegisterUsingIAMMethodRequest = Message<"proto.RegisterUsingIAMMetho
  * Use `create(RegisterUsingIAMMethodRequestSchema)` to create a new message.
  */
 export const RegisterUsingIAMMethodRequestSchema: GenMessage<RegisterUsingIAMMethodRequest> = /*@__PURE__*/
-  messageDesc(file_auth, 6);
+  messageDesc(file_auth, 8);
 
 /**
  * @generated from message proto.RegisterUsingIAMMethodResponse
@@ -279,7 +325,7 @@ export type RegisterUsingIAMMethodResponse = Message<"proto.RegisterUsingIAMMeth
  * Use `create(RegisterUsingIAMMethodResponseSchema)` to create a new message.
  */
 export const RegisterUsingIAMMethodResponseSchema: GenMessage<RegisterUsingIAMMethodResponse> = /*@__PURE__*/
-  messageDesc(file_auth, 7);
+  messageDesc(file_auth, 9);
 
 /**
  * @generated from message proto.ListResourcesRequest
@@ -331,7 +377,7 @@ export type ListResourcesRequest = Message<"proto.ListResourcesRequest"> & {
  * Use `create(ListResourcesRequestSchema)` to create a new message.
  */
 export const ListResourcesRequestSchema: GenMessage<ListResourcesRequest> = /*@__PURE__*/
-  messageDesc(file_auth, 8);
+  messageDesc(file_auth, 10);
 
 /**
  * @generated from message proto.ListResourcesResponse
@@ -358,7 +404,7 @@ export type ListResourcesResponse = Message<"proto.ListResourcesResponse"> & {
  * Use `create(ListResourcesResponseSchema)` to create a new message.
  */
 export const ListResourcesResponseSchema: GenMessage<ListResourcesResponse> = /*@__PURE__*/
-  messageDesc(file_auth, 9);
+  messageDesc(file_auth, 11);
 
 /**
  * @generated from message proto.PaginatedResource
@@ -381,7 +427,7 @@ export type PaginatedResource = Message<"proto.PaginatedResource"> & {
  * Use `create(PaginatedResourceSchema)` to create a new message.
  */
 export const PaginatedResourceSchema: GenMessage<PaginatedResource> = /*@__PURE__*/
-  messageDesc(file_auth, 10);
+  messageDesc(file_auth, 12);
 
 /**
  * @generated from enum proto.SignatureAlgorithmSuite
@@ -486,6 +532,46 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof ListResourcesRequestSchema;
     output: typeof ListResourcesResponseSchema;
+  },
+  /**
+   * @generated from rpc proto.AuthService.GetToken
+   */
+  getToken: {
+    methodKind: "unary";
+    input: typeof ResourceRequestSchema;
+    output: typeof ProvisionTokenV2Schema;
+  },
+  /**
+   * @generated from rpc proto.AuthService.GetTokens
+   */
+  getTokens: {
+    methodKind: "unary";
+    input: typeof EmptySchema;
+    output: typeof ProvisionTokenV2ListSchema;
+  },
+  /**
+   * @generated from rpc proto.AuthService.CreateTokenV2
+   */
+  createTokenV2: {
+    methodKind: "unary";
+    input: typeof CreateTokenV2RequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc proto.AuthService.UpsertTokenV2
+   */
+  upsertTokenV2: {
+    methodKind: "unary";
+    input: typeof UpsertTokenV2RequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * @generated from rpc proto.AuthService.DeleteToken
+   */
+  deleteToken: {
+    methodKind: "unary";
+    input: typeof ResourceRequestSchema;
+    output: typeof EmptySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_auth, 0);

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file types.proto.
  */
 export const file_types: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0eXBlcy5wcm90bxIFdHlwZXMi2wEKCE1ldGFkYXRhEgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEisKBmxhYmVscxgFIAMoCzIbLnR5cGVzLk1ldGFkYXRhLkxhYmVsc0VudHJ5EisKB2V4cGlyZXMYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAggASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKCFNlcnZlclYyEgwKBGtpbmQYASABKAkSEAoIc3ViX2tpbmQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIhCghtZXRhZGF0YRgEIAEoCzIPLnR5cGVzLk1ldGFkYXRhEiEKBHNwZWMYBSABKAsyEy50eXBlcy5TZXJ2ZXJTcGVjVjIisgEKDFNlcnZlclNwZWNWMhIMCgRhZGRyGAEgASgJEhAKCGhvc3RuYW1lGAMgASgJEiEKCHJvdGF0aW9uGAUgASgLMg8udHlwZXMuUm90YXRpb24SEgoKdXNlX3R1bm5lbBgGIAEoCBIPCgd2ZXJzaW9uGAcgASgJEhEKCXBlZXJfYWRkchgLIAEoCRIRCglwcm94eV9pZHMYDCADKAkSFAoMcHVibGljX2FkZHJzGA0gAygJIuoBCghSb3RhdGlvbhINCgVzdGF0ZRgBIAEoCRINCgVwaGFzZRgCIAEoCRIMCgRtb2RlGAMgASgJEhIKCmN1cnJlbnRfaWQYBCABKAkSKwoHc3RhcnRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMZ3JhY2VfcGVyaW9kGAYgASgDEjAKDGxhc3Rfcm90YXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIc2NoZWR1bGUYCCABKAsyFy50eXBlcy5Sb3RhdGlvblNjaGVkdWxlIqcBChBSb3RhdGlvblNjaGVkdWxlEjIKDnVwZGF0ZV9jbGllbnRzGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg51cGRhdGVfc2VydmVycxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHc3RhbmRieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAijwEKD0NlcnRBdXRob3JpdHlWMhIMCgRraW5kGAEgASgJEhAKCHN1Yl9raW5kGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSIQoIbWV0YWRhdGEYBCABKAsyDy50eXBlcy5NZXRhZGF0YRIoCgRzcGVjGAUgASgLMhoudHlwZXMuQ2VydEF1dGhvcml0eVNwZWNWMiK0AQoTQ2VydEF1dGhvcml0eVNwZWNWMhIMCgR0eXBlGAEgASgJEhQKDGNsdXN0ZXJfbmFtZRgCIAEoCRIhCghyb3RhdGlvbhgIIAEoCzIPLnR5cGVzLlJvdGF0aW9uEiQKC2FjdGl2ZV9rZXlzGAsgASgLMg8udHlwZXMuQ0FLZXlTZXQSMAoXYWRkaXRpb25hbF90cnVzdGVkX2tleXMYDCABKAsyDy50eXBlcy5DQUtleVNldCJKCghDQUtleVNldBIeCgNzc2gYASADKAsyES50eXBlcy5TU0hLZXlQYWlyEh4KA3RscxgCIAMoCzIRLnR5cGVzLlRMU0tleVBhaXIiIAoKU1NIS2V5UGFpchISCgpwdWJsaWNfa2V5GAEgASgMIhoKClRMU0tleVBhaXISDAoEY2VydBgBIAEoDCKOAQoJS2VlcEFsaXZlEgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEisKB2V4cGlyZXMYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiIKBHR5cGUYCSABKA4yFC50eXBlcy5LZWVwQWxpdmVUeXBlEg8KB2hvc3RfaWQYCiABKAkiPQoaUmVzb3VyY2VJbk5hbWVzcGFjZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkihAMKGVJlZ2lzdGVyVXNpbmdUb2tlblJlcXVlc3QSDwoHaG9zdF9pZBgBIAEoCRIRCglub2RlX25hbWUYAiABKAkSDAoEcm9sZRgDIAEoCRINCgV0b2tlbhgEIAEoCRIdChVhZGRpdGlvbmFsX3ByaW5jaXBhbHMYBSADKAkSEQoJZG5zX25hbWVzGAYgAygJEhYKDnB1YmxpY190bHNfa2V5GAcgASgMEhYKDnB1YmxpY19zc2hfa2V5GAggASgMEhMKC3JlbW90ZV9hZGRyGAkgASgJEh0KFWVjMl9pZGVudGl0eV9kb2N1bWVudBgKIAEoDBIQCghpZF90b2tlbhgLIAEoCRIrCgdleHBpcmVzGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9ib3RfaW5zdGFuY2VfaWQYDSABKAkSFgoOYm90X2dlbmVyYXRpb24YDiABKAUSIAoYcHJldmlvdXNfYm90X2luc3RhbmNlX2lkGA8gASgJKkYKDUtlZXBBbGl2ZVR5cGUSGwoXS0VFUF9BTElWRV9UWVBFX1VOS05PV04QABIYChRLRUVQX0FMSVZFX1RZUEVfTk9ERRABYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("Cgt0eXBlcy5wcm90bxIFdHlwZXMi2wEKCE1ldGFkYXRhEgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEisKBmxhYmVscxgFIAMoCzIbLnR5cGVzLk1ldGFkYXRhLkxhYmVsc0VudHJ5EisKB2V4cGlyZXMYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAggASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQEKCFNlcnZlclYyEgwKBGtpbmQYASABKAkSEAoIc3ViX2tpbmQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCRIhCghtZXRhZGF0YRgEIAEoCzIPLnR5cGVzLk1ldGFkYXRhEiEKBHNwZWMYBSABKAsyEy50eXBlcy5TZXJ2ZXJTcGVjVjIisgEKDFNlcnZlclNwZWNWMhIMCgRhZGRyGAEgASgJEhAKCGhvc3RuYW1lGAMgASgJEiEKCHJvdGF0aW9uGAUgASgLMg8udHlwZXMuUm90YXRpb24SEgoKdXNlX3R1bm5lbBgGIAEoCBIPCgd2ZXJzaW9uGAcgASgJEhEKCXBlZXJfYWRkchgLIAEoCRIRCglwcm94eV9pZHMYDCADKAkSFAoMcHVibGljX2FkZHJzGA0gAygJIuoBCghSb3RhdGlvbhINCgVzdGF0ZRgBIAEoCRINCgVwaGFzZRgCIAEoCRIMCgRtb2RlGAMgASgJEhIKCmN1cnJlbnRfaWQYBCABKAkSKwoHc3RhcnRlZBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMZ3JhY2VfcGVyaW9kGAYgASgDEjAKDGxhc3Rfcm90YXRlZBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoIc2NoZWR1bGUYCCABKAsyFy50eXBlcy5Sb3RhdGlvblNjaGVkdWxlIqcBChBSb3RhdGlvblNjaGVkdWxlEjIKDnVwZGF0ZV9jbGllbnRzGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg51cGRhdGVfc2VydmVycxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHc3RhbmRieRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAijwEKD0NlcnRBdXRob3JpdHlWMhIMCgRraW5kGAEgASgJEhAKCHN1Yl9raW5kGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSIQoIbWV0YWRhdGEYBCABKAsyDy50eXBlcy5NZXRhZGF0YRIoCgRzcGVjGAUgASgLMhoudHlwZXMuQ2VydEF1dGhvcml0eVNwZWNWMiK0AQoTQ2VydEF1dGhvcml0eVNwZWNWMhIMCgR0eXBlGAEgASgJEhQKDGNsdXN0ZXJfbmFtZRgCIAEoCRIhCghyb3RhdGlvbhgIIAEoCzIPLnR5cGVzLlJvdGF0aW9uEiQKC2FjdGl2ZV9rZXlzGAsgASgLMg8udHlwZXMuQ0FLZXlTZXQSMAoXYWRkaXRpb25hbF90cnVzdGVkX2tleXMYDCABKAsyDy50eXBlcy5DQUtleVNldCJKCghDQUtleVNldBIeCgNzc2gYASADKAsyES50eXBlcy5TU0hLZXlQYWlyEh4KA3RscxgCIAMoCzIRLnR5cGVzLlRMU0tleVBhaXIiIAoKU1NIS2V5UGFpchISCgpwdWJsaWNfa2V5GAEgASgMIhoKClRMU0tleVBhaXISDAoEY2VydBgBIAEoDCKOAQoJS2VlcEFsaXZlEgwKBG5hbWUYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEisKB2V4cGlyZXMYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiIKBHR5cGUYCSABKA4yFC50eXBlcy5LZWVwQWxpdmVUeXBlEg8KB2hvc3RfaWQYCiABKAkiPQoaUmVzb3VyY2VJbk5hbWVzcGFjZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkiHwoPUmVzb3VyY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkikQEKEFByb3Zpc2lvblRva2VuVjISDAoEa2luZBgBIAEoCRIQCghzdWJfa2luZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJEiEKCG1ldGFkYXRhGAQgASgLMg8udHlwZXMuTWV0YWRhdGESKQoEc3BlYxgFIAEoCzIbLnR5cGVzLlByb3Zpc2lvblRva2VuU3BlY1YyIoIBChRQcm92aXNpb25Ub2tlblNwZWNWMhINCgVyb2xlcxgBIAMoCRIfCgVhbGxvdxgCIAMoCzIQLnR5cGVzLlRva2VuUnVsZRITCgthd3NfaWlkX3R0bBgDIAEoAxITCgtqb2luX21ldGhvZBgEIAEoCRIQCghib3RfbmFtZRgFIAEoCSJYCglUb2tlblJ1bGUSEwoLYXdzX2FjY291bnQYASABKAkSEwoLYXdzX3JlZ2lvbnMYAiADKAkSEAoIYXdzX3JvbGUYAyABKAkSDwoHYXdzX2FybhgEIAEoCSJJChRQcm92aXNpb25Ub2tlblYyTGlzdBIxChBwcm92aXNpb25fdG9rZW5zGAEgAygLMhcudHlwZXMuUHJvdmlzaW9uVG9rZW5WMiKEAwoZUmVnaXN0ZXJVc2luZ1Rva2VuUmVxdWVzdBIPCgdob3N0X2lkGAEgASgJEhEKCW5vZGVfbmFtZRgCIAEoCRIMCgRyb2xlGAMgASgJEg0KBXRva2VuGAQgASgJEh0KFWFkZGl0aW9uYWxfcHJpbmNpcGFscxgFIAMoCRIRCglkbnNfbmFtZXMYBiADKAkSFgoOcHVibGljX3Rsc19rZXkYByABKAwSFgoOcHVibGljX3NzaF9rZXkYCCABKAwSEwoLcmVtb3RlX2FkZHIYCSABKAkSHQoVZWMyX2lkZW50aXR5X2RvY3VtZW50GAogASgMEhAKCGlkX3Rva2VuGAsgASgJEisKB2V4cGlyZXMYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2JvdF9pbnN0YW5jZV9pZBgNIAEoCRIWCg5ib3RfZ2VuZXJhdGlvbhgOIAEoBRIgChhwcmV2aW91c19ib3RfaW5zdGFuY2VfaWQYDyABKAkqRgoNS2VlcEFsaXZlVHlwZRIbChdLRUVQX0FMSVZFX1RZUEVfVU5LTk9XThAAEhgKFEtFRVBfQUxJVkVfVFlQRV9OT0RFEAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message types.Metadata
@@ -423,6 +423,150 @@ export const ResourceInNamespaceRequestSchema: GenMessage<ResourceInNamespaceReq
   messageDesc(file_types, 11);
 
 /**
+ * @generated from message types.ResourceRequest
+ */
+export type ResourceRequest = Message<"types.ResourceRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message types.ResourceRequest.
+ * Use `create(ResourceRequestSchema)` to create a new message.
+ */
+export const ResourceRequestSchema: GenMessage<ResourceRequest> = /*@__PURE__*/
+  messageDesc(file_types, 12);
+
+/**
+ * @generated from message types.ProvisionTokenV2
+ */
+export type ProvisionTokenV2 = Message<"types.ProvisionTokenV2"> & {
+  /**
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string sub_kind = 2;
+   */
+  subKind: string;
+
+  /**
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * its name is what a host shows to join
+   *
+   * @generated from field: types.Metadata metadata = 4;
+   */
+  metadata?: Metadata | undefined;
+
+  /**
+   * @generated from field: types.ProvisionTokenSpecV2 spec = 5;
+   */
+  spec?: ProvisionTokenSpecV2 | undefined;
+};
+
+/**
+ * Describes the message types.ProvisionTokenV2.
+ * Use `create(ProvisionTokenV2Schema)` to create a new message.
+ */
+export const ProvisionTokenV2Schema: GenMessage<ProvisionTokenV2> = /*@__PURE__*/
+  messageDesc(file_types, 13);
+
+/**
+ * @generated from message types.ProvisionTokenSpecV2
+ */
+export type ProvisionTokenSpecV2 = Message<"types.ProvisionTokenSpecV2"> & {
+  /**
+   * @generated from field: repeated string roles = 1;
+   */
+  roles: string[];
+
+  /**
+   * @generated from field: repeated types.TokenRule allow = 2;
+   */
+  allow: TokenRule[];
+
+  /**
+   * nanoseconds
+   *
+   * @generated from field: int64 aws_iid_ttl = 3;
+   */
+  awsIidTtl: bigint;
+
+  /**
+   * @generated from field: string join_method = 4;
+   */
+  joinMethod: string;
+
+  /**
+   * @generated from field: string bot_name = 5;
+   */
+  botName: string;
+};
+
+/**
+ * Describes the message types.ProvisionTokenSpecV2.
+ * Use `create(ProvisionTokenSpecV2Schema)` to create a new message.
+ */
+export const ProvisionTokenSpecV2Schema: GenMessage<ProvisionTokenSpecV2> = /*@__PURE__*/
+  messageDesc(file_types, 14);
+
+/**
+ * @generated from message types.TokenRule
+ */
+export type TokenRule = Message<"types.TokenRule"> & {
+  /**
+   * @generated from field: string aws_account = 1;
+   */
+  awsAccount: string;
+
+  /**
+   * @generated from field: repeated string aws_regions = 2;
+   */
+  awsRegions: string[];
+
+  /**
+   * @generated from field: string aws_role = 3;
+   */
+  awsRole: string;
+
+  /**
+   * @generated from field: string aws_arn = 4;
+   */
+  awsArn: string;
+};
+
+/**
+ * Describes the message types.TokenRule.
+ * Use `create(TokenRuleSchema)` to create a new message.
+ */
+export const TokenRuleSchema: GenMessage<TokenRule> = /*@__PURE__*/
+  messageDesc(file_types, 15);
+
+/**
+ * @generated from message types.ProvisionTokenV2List
+ */
+export type ProvisionTokenV2List = Message<"types.ProvisionTokenV2List"> & {
+  /**
+   * @generated from field: repeated types.ProvisionTokenV2 provision_tokens = 1;
+   */
+  provisionTokens: ProvisionTokenV2[];
+};
+
+/**
+ * Describes the message types.ProvisionTokenV2List.
+ * Use `create(ProvisionTokenV2ListSchema)` to create a new message.
+ */
+export const ProvisionTokenV2ListSchema: GenMessage<ProvisionTokenV2List> = /*@__PURE__*/
+  messageDesc(file_types, 16);
+
+/**
  * The same message is what a client POSTs, as JSON, to /webapi/host/credentials.
  *
  * @generated from message types.RegisterUsingTokenRequest
@@ -513,7 +657,7 @@ export type RegisterUsingTokenRequest = Message<"types.RegisterUsingTokenRequest
  * Use `create(RegisterUsingTokenRequestSchema)` to create a new message.
  */
 export const RegisterUsingTokenRequestSchema: GenMessage<RegisterUsingTokenRequest> = /*@__PURE__*/
-  messageDesc(file_types, 12);
+  messageDesc(file_types, 17);
 
 /**
  * @generated from enum types.KeepAliveType

@@ -1,9 +1,7 @@
 import * as Flags from '@oclif/core/flags';
-import {Failure} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
+import {parseTtl} from '../duration.js';
 import type {Outcome} from '../envelope.js';
-
-const UNITS: Readonly<Record<string, number>> = {s: 1, m: 60, h: 3600};
 
 /** `agentless cluster login`: what a proxy of the development cluster would present to sshd. */
 export default class ClusterLogin extends BaseCommand {
@@ -56,14 +54,4 @@ real cluster only a proxy can have such a certificate. The cluster need not be r
     if (!this.jsonEnabled()) process.stdout.write(`${files.certificate}\n`);
     return {changed: true, result: files};
   }
-}
-
-/** Seconds of "90s", "10m", "1h30m". */
-function parseTtl(text: string): number {
-  const parts = [...text.matchAll(/(\d+)([smh])/g)];
-  const seconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0);
-  if (parts.map(([part]) => part).join('') === text && seconds > 0) return seconds;
-  throw new Failure('USAGE', `--ttl wants a duration, not ${JSON.stringify(text)}`, {
-    hint: 'write 90s, 10m or 1h30m',
-  });
 }

@@ -2,6 +2,7 @@ import {userInfo} from 'node:os';
 import * as Flags from '@oclif/core/flags';
 import {EXIT, Failure} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
+import {connectionFlags} from '../connection-flags.js';
 import type {Outcome} from '../envelope.js';
 import {readToken} from '../token.js';
 import type {JoinReport} from './run-join.js';
@@ -26,11 +27,7 @@ failed and not fully restored, 130 interrupted and restored.`;
   ];
 
   static override flags = {
-    'proxy-server': Flags.string({
-      summary: 'web address of the Teleport proxy, host[:port]',
-      helpValue: 'HOST[:PORT]',
-      env: 'AGENTLESS_PROXY_SERVER',
-    }),
+    ...connectionFlags,
     token: Flags.string({
       summary: 'join token: its value, the absolute path of a file with it, or - for standard input',
       description:
@@ -42,17 +39,6 @@ failed and not fully restored, 130 interrupted and restored.`;
       summary: 'what the token wants to see besides: nothing, AWS credentials, or an EC2 instance',
       default: 'token',
     }),
-    'ca-file': Flags.string({
-      summary: "PEM file of authorities to trust for the proxy's web certificate, besides the system's",
-      helpValue: 'FILE',
-      multiple: true,
-    }),
-    'ca-pin': Flags.string({
-      summary: "pin of the cluster's host authority; every authority received must match one",
-      helpValue: 'sha256:HEX',
-      multiple: true,
-    }),
-    insecure: Flags.boolean({summary: "do not verify the proxy's web certificate", default: false}),
     hostname: Flags.string({
       summary: 'name of this node in the cluster',
       helpValue: 'NAME',
@@ -106,12 +92,6 @@ failed and not fully restored, 130 interrupted and restored.`;
     'exit-code': Flags.boolean({
       summary: 'with --dry-run: exit 3 when something would change',
       default: false,
-    }),
-    timeout: Flags.integer({
-      summary: 'seconds to keep trying a cluster that is busy',
-      default: 30,
-      min: 1,
-      max: 3600,
     }),
     yes: Flags.boolean({
       char: 'y',

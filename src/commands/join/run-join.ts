@@ -1,15 +1,14 @@
 // From flags to the operation: opens this host and the cluster, runs `join`, says how it went. Loaded only when a join is
 // really run, so that help stays quick.
 
-import {readFile} from 'node:fs/promises';
-import {connect} from '../../cluster/client.js';
 import {gatherProof, type JoinMethod} from '../../cluster/proof.js';
-import {Failure, type Secret} from '../../errors.js';
+import type {Secret} from '../../errors.js';
 import {LocalHost} from '../../host/local.js';
 import {join} from '../../operations/join.js';
 import type {Joined} from '../../operations/joined.js';
 import type {JoinWish} from '../../operations/settings.js';
 import {parseLabels} from '../../ssh/labels.js';
+import {type ConnectionFlags, connectionFrom} from '../connection.js';
 import type {Outcome} from '../envelope.js';
 import type {TextReporter} from '../reporter.js';
 
@@ -17,12 +16,8 @@ import type {TextReporter} from '../reporter.js';
 export type JoinReport = Omit<Joined, 'changed'>;
 
 /** The flags of `join openssh` as parsed. */
-export interface JoinFlags {
-  readonly 'proxy-server': string | undefined;
-  readonly 'ca-file': readonly string[] | undefined;
-  readonly 'ca-pin': readonly string[] | undefined;
+export interface JoinFlags extends ConnectionFlags {
   readonly 'join-method': JoinMethod;
-  readonly insecure: boolean;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
   readonly labels: readonly string[] | undefined;
@@ -35,7 +30,6 @@ export interface JoinFlags {
   readonly 'prove-login': readonly string[] | undefined;
   readonly register: boolean;
   readonly 'dry-run': boolean;
-  readonly timeout: number;
   readonly yes: boolean;
 }
 
@@ -47,21 +41,11 @@ export async function joinFromFlags(
   clientVersion: string,
 ): Promise<Outcome<JoinReport>> {
   const method = flags['join-method'];
-  const authorities = await Promise.all((flags['ca-file'] ?? []).map(readAuthorities));
+  const connect = await connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)});
   const joining = join(
     {
       host: new LocalHost(),
-      connect: (proxy) =>
-        connect({
-          proxy,
-          caFile: authorities,
-          caPin: flags['ca-pin'] ?? [],
-          insecure: flags.insecure,
-          clientVersion,
-          deadline: flags.timeout * 1000,
-          env: process.env,
-          onWarning: (text) => report.warn(text),
-        }),
+      connect,
       ...(method !== 'token' && {gatherProof: () => gatherProof(method, process.env)}),
       report,
       confirm,
@@ -102,17 +86,6 @@ function wishOf(flags: JoinFlags, token: Secret | undefined): JoinWish {
 
 function defined<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({[key]: value} as Record<K, V>);
-}
-
-async function readAuthorities(path: string): Promise<string> {
-  const text = await readFile(path, 'latin1').catch((cause: unknown) => {
-    throw new Failure('USAGE', `cannot read the authority file ${path}`, {
-      cause,
-      hint: 'give a readable PEM file with --ca-file',
-    });
-  });
-  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
-  throw new Failure('USAGE', `${path} holds no PEM certificate`, {hint: 'give a PEM file with --ca-file'});
 }
 
 /** Asks only a person at a terminal; everybody else has --yes. */

@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import type {Cluster, Identity, Session} from '../../../src/cluster/cluster.js';
+import type {Cluster, HostSession, Identity} from '../../../src/cluster/cluster.js';
 import type {HostKey} from '../../../src/host/facts.js';
 import {type Authorities, askAuthorities, refresh} from '../../../src/operations/credentials.js';
 import {parseCertificate} from '../../../src/ssh/certificate.js';
@@ -20,7 +20,7 @@ describe('the certificates of a host that is joined', () => {
   let server: TemporaryCluster;
   let identity: Identity;
   let cluster: Cluster;
-  let session: Session;
+  let session: HostSession;
   let authorities: Authorities;
   before(async () => {
     server = await temporaryCluster();
