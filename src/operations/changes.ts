@@ -97,8 +97,10 @@ function configSteps({placement}: Scene): PathStep[] {
 }
 
 /** sshd must accept the whole, with the daemon's own options, right before it takes it: SIGHUP on a bad file kills it. */
-export function commandSteps(scene: Scene, wish: JoinWish): Step[] {
-  const {daemon, config} = scene.facts;
+export function commandSteps(
+  {facts: {daemon, config}}: Pick<Scene, 'facts'>,
+  wish: Pick<JoinWish, 'checkCommand' | 'reloadCommand'>,
+): Step[] {
   const steps: Step[] = [
     {kind: 'check', argv: sshdCommand(daemon, '-t', config), why: 'sshd accepts the whole'},
   ];

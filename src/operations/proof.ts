@@ -6,6 +6,7 @@ import type {HostFacts} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import {servedKey} from '../host/served-key.js';
 import {effectiveConfig} from '../host/sshd.js';
+import type {EffectiveConfig} from '../ssh/sshd-config/index.js';
 import {sameBytes} from '../ssh/wire.js';
 import {differences} from './effect.js';
 import {shortType} from './rehearsal.js';
@@ -49,6 +50,35 @@ export async function prove(
   );
 }
 
+/**
+ * The same after leaving: every plain key is served and none of the certificates that are `gone`; `wrong` says what of
+ * `sshd -T` is not as it should be.
+ */
+export async function proveGone(
+  host: Host,
+  facts: HostFacts,
+  gone: ReadonlyMap<string, string>,
+  wrong: (now: EffectiveConfig) => readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
+  const [missing, now] = await Promise.all([
+    untilNothingIsMissing(host, facts, new Map(), signal, gone),
+    effectiveConfig(host, facts.daemon, facts.config),
+  ]);
+  const found = [...missing, ...wrong(now)];
+  const plain = facts.hostKeys.filter((key) => key.plainBy.length > 0).length;
+  if (found.length === 0) return plain;
+  const silent = plain > 0 && missing.filter((line) => line.startsWith('the plain ')).length === plain;
+  throw new Failure(
+    'CHANGE_FAILED',
+    silent ? 'sshd did not come back after the reload' : 'sshd does not serve what it served before the join',
+    {
+      detail: found.join('\n'),
+      hint: "look into sshd's log for its own words; this host is joined as before",
+    },
+  );
+}
+
 /** True when the daemon answers with its plain keys: what must hold after everything was put back. */
 export async function answers(host: Host, facts: HostFacts): Promise<boolean> {
   return (await untilNothingIsMissing(host, facts, new Map())).length === 0;
@@ -72,10 +102,11 @@ async function untilNothingIsMissing(
   facts: HostFacts,
   certificates: ReadonlyMap<string, string>,
   signal?: AbortSignal,
+  gone: ReadonlyMap<string, string> = new Map(),
 ): Promise<string[]> {
   const deadline = Date.now() + PATIENCE;
   for (;;) {
-    const missing = await missingFrom(host, facts, certificates);
+    const missing = await missingFrom(host, facts, certificates, gone);
     if (missing.length === 0 || Date.now() > deadline || signal?.aborted) return missing;
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
@@ -85,11 +116,13 @@ async function missingFrom(
   host: Host,
   facts: HostFacts,
   certificates: ReadonlyMap<string, string>,
+  gone: ReadonlyMap<string, string>,
 ): Promise<string[]> {
   const found = await Promise.all(
     facts.hostKeys.flatMap((key) => {
       const name = `${shortType(key.type)} key ${key.file}`;
       const line = certificates.get(key.file);
+      const old = gone.get(key.file);
       return [
         ...(key.plainBy.length > 0
           ? [
@@ -102,6 +135,13 @@ async function missingFrom(
           ? [
               isServed(host, facts, key.certificateBy, blobOf(line)).then((ok) =>
                 ok ? [] : [`the certificate of the ${name} is not served`],
+              ),
+            ]
+          : []),
+        ...(old !== undefined
+          ? [
+              isServed(host, facts, key.certificateBy, blobOf(old)).then((still) =>
+                still ? [`the certificate of the ${name} is still served`] : [],
               ),
             ]
           : []),

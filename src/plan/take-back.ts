@@ -4,9 +4,9 @@
 import {basename, join} from 'node:path';
 import type {Entry, Host} from '../host/host.js';
 import type {DataDirectory} from './data-directory.js';
-import type {Change} from './record.js';
+import type {Change, OwnershipRecord} from './record.js';
 import {fingerprint, type State, sameState, sha256, stateOf} from './state.js';
-import type {PathStep, Target} from './step.js';
+import type {PathStep, Step, Target} from './step.js';
 
 /** A path that is left as it is, and what a person can do about it. */
 export interface Left {
@@ -177,4 +177,16 @@ function merged(
   if (bytes === undefined) return leave(change, foreign);
   if (bytes === 'gone') return step(change, now, undefined);
   return sha256(bytes) === fingerprint(now) ? undefined : step(change, now, {kind: 'file', bytes});
+}
+
+/** Commands whose effect lasts are taken back, last first; if that is undone they are given again. */
+export function lastingSteps({lasting = []}: OwnershipRecord): Readonly<Record<'before' | 'after', Step[]>> {
+  const steps = (when: 'before' | 'after') =>
+    [...lasting].reverse().flatMap((command): Step[] => {
+      const argv = command[when];
+      if (argv === undefined) return [];
+      const settle = when === 'before' ? command.argv : argv;
+      return [{kind: 'command', argv, settle, why: argv.join(' ')}];
+    });
+  return {before: steps('before'), after: steps('after')};
 }

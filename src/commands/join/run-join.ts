@@ -10,6 +10,7 @@ import {join} from '../../operations/join.js';
 import type {Joined} from '../../operations/joined.js';
 import type {JoinWish} from '../../operations/settings.js';
 import {parseLabels} from '../../ssh/labels.js';
+import {confirm} from '../confirm.js';
 import type {Outcome} from '../envelope.js';
 import type {TextReporter} from '../reporter.js';
 
@@ -113,11 +114,4 @@ async function readAuthorities(path: string): Promise<string> {
   });
   if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
   throw new Failure('USAGE', `${path} holds no PEM certificate`, {hint: 'give a PEM file with --ca-file'});
-}
-
-/** Asks only a person at a terminal; everybody else has --yes. */
-async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
-  const prompts = await import('@inquirer/prompts');
-  return prompts.confirm({message: question, default: false}, {output: process.stderr});
 }
