@@ -7,7 +7,7 @@ import type {Host} from '../host/host.js';
 import {dataDirectory} from '../plan/data-directory.js';
 import type {Change, OwnershipRecord} from '../plan/record.js';
 import type {PathStep, Step} from '../plan/step.js';
-import {type Left, lastingSteps, type Rules, takeBack} from '../plan/take-back.js';
+import {type Left, lastingSteps, type Rules, type TakeBack, takeBack} from '../plan/take-back.js';
 import {
   dialectOf,
   isBlank,
@@ -19,7 +19,7 @@ import {
   withoutOwnLines,
 } from '../ssh/sshd-config/index.js';
 import {commandSteps} from './changes.js';
-import {OWNER_LINE} from './layout.js';
+import {installedDirectory, OWNER_LINE} from './layout.js';
 import type {LeaveWish} from './leave.js';
 import type {Membership} from './ownership.js';
 
@@ -42,8 +42,12 @@ export async function planLeave(
   const directory = dataDirectory(wish.dataDir);
   const rules: Rules = {directory, without: editor(record, facts), needed: () => undefined, gone: new Set()};
   const isConfig = configurationOf(config, facts?.tree);
-  const edited = await takeBack(host, record.changes.filter(isConfig), rules);
-  const first = [...edited.steps, ...strayBlock(facts?.tree, edited.steps)];
+  const edited = stillIncluding(await takeBack(host, record.changes.filter(isConfig), rules), record, config);
+  const kept = edited.left.map(({path}) => path);
+  const first = [
+    ...edited.steps,
+    ...strayBlock(facts?.tree, [...edited.steps.map(({path}) => path), ...kept]),
+  ];
 
   const tree = facts && treeAfter(facts.tree, first);
   const removed = new Set(first.flatMap(({path, to}) => (to === undefined ? [path] : [])));
@@ -84,13 +88,32 @@ function editor(record: OwnershipRecord, facts: HostFacts | undefined): Rules['w
   };
 }
 
+/**
+ * Where others have put lines into the file that our block includes, the block stays: without it their lines would not
+ * be read any more.
+ */
+function stillIncluding({steps, left}: TakeBack, record: OwnershipRecord, config: string): TakeBack {
+  const own = `${installedDirectory(config)}/`;
+  const fragment = steps.find(({path, to}) => to !== undefined && path.startsWith(own));
+  const main = steps.find(({path, via}) => path === config || via === config);
+  if (fragment === undefined || main === undefined) return {steps, left};
+  const {saved} = record.changes.find(({path}) => path === main.path) ?? {};
+  const block: Left = {
+    path: main.path,
+    reason: `${main.path} keeps our block because it includes ${fragment.path}, which holds lines of others`,
+    remedy: `move those lines into a file of yours, then remove the block and ${fragment.path}`,
+    ...(saved === undefined ? {} : {saved}),
+  };
+  return {steps: steps.filter((step) => step !== main), left: [...left, block]};
+}
+
 /** Our block in a main file that is not the one we wrote it to: a link was replaced by a copy, as `sed -i` does. */
-function strayBlock(tree: Tree | undefined, steps: readonly PathStep[]): PathStep[] {
+function strayBlock(tree: Tree | undefined, known: readonly string[]): PathStep[] {
   if (tree === undefined) return [];
   const path = tree.mainTarget ?? tree.main;
   const now = tree.files.get(tree.main) ?? new Uint8Array();
   const bytes = removeBlock(now);
-  if (bytes.length === now.length || steps.some((step) => step.path === path)) return [];
+  if (bytes.length === now.length || known.includes(path)) return [];
   return [{kind: 'path', path, to: {kind: 'file', bytes}, why: 'our lines in a copy of the file we wrote'}];
 }
 

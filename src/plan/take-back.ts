@@ -56,15 +56,23 @@ export async function takeBack(host: Host, changes: readonly Change[], rules: Ru
       continue;
     }
     left.push(back);
-    if (change.before.kind === 'file') staying.set(change.path, await textAt(host, change.path, entry));
+    if (change.before.kind === 'file') staying.set(change.path, await othersText(host, change, entry, rules));
   }
   return {steps, left};
 }
 
-async function textAt(host: Host, path: string, entry: Entry | undefined): Promise<string> {
-  const behind = async () => host.look(await host.resolve(path));
+/** The text of a file that stays, without our part where that is known. */
+async function othersText(
+  host: Host,
+  change: Change,
+  entry: Entry | undefined,
+  {without}: Rules,
+): Promise<string> {
+  const behind = async () => host.look(await host.resolve(change.path));
   const real = entry?.kind === 'symlink' ? await behind().catch(() => undefined) : entry;
-  return real?.kind === 'file' ? Buffer.from(real.bytes).toString('latin1') : '';
+  if (real?.kind !== 'file') return '';
+  const theirs = without(change, real.bytes);
+  return theirs === 'gone' ? '' : Buffer.from(theirs ?? real.bytes).toString('latin1');
 }
 
 /** Undefined where nothing is left to do. */
