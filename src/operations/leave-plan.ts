@@ -27,6 +27,8 @@ export interface LeavePlan {
   readonly steps: readonly Step[];
   /** The steps among them that change what sshd reads at its start. */
   readonly config: readonly PathStep[];
+  /** The step among them that makes sshd take that; undefined when nothing does. */
+  readonly reload: Step | undefined;
   readonly left: readonly Left[];
   /** What sshd reads once they are done; undefined when nobody has looked at sshd. */
   readonly tree: Tree | undefined;
@@ -56,10 +58,12 @@ export async function planLeave(
 
   const paths = [...first, ...rest.steps];
   const reload = wish.reload && facts && paths.some(({path}) => !path.startsWith(`${directory.path}/`));
+  const commands = reload ? commandSteps({facts}, wish) : [];
   const {before, after} = lastingSteps(record);
   return {
-    steps: [...before, ...first, ...(reload ? commandSteps({facts}, wish) : []), ...rest.steps, ...after],
+    steps: [...before, ...first, ...commands, ...rest.steps, ...after],
     config: first,
+    reload: commands.find((step) => step.kind === 'command'),
     left: [...edited.left, ...rest.left],
     tree,
   };

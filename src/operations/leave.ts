@@ -1,6 +1,6 @@
-// Leave the cluster: the inverse of a join. Look, give sshd its own configuration back, have it taken, remove what is
-// ours, prove by handshake, delete the node record; then the data directory goes. Until the end is reached everything is
-// undone if anything fails, and the host is joined as before.
+// Leave the cluster: the inverse of a join. Look, give sshd its own configuration back, have it taken, prove that by
+// handshake, remove what is ours, delete the node record; then the data directory goes. Until the end is reached
+// everything is undone if anything fails, and the host is joined as before.
 
 import type {Cluster} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
@@ -140,8 +140,12 @@ async function carryOut(
       signal,
       onStep: progress(report, plan),
       warn: (text) => report.warn(text),
+      // While the files are still there: an sshd that reads certificates anew for each connection hides nothing then.
+      afterStep: async (step) => {
+        if (step === plan.reload) await proof();
+      },
       beforeCommit: async (note) => {
-        await proof();
+        if (plan.reload === undefined) await proof();
         if (signal.aborted) throw new Failure('INTERRUPTED', 'interrupted');
         if (registered === undefined) return;
         await note({unregistering: registered.id});

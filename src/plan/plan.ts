@@ -43,6 +43,8 @@ export interface ApplyOptions {
    * has succeeded the transaction is committed, a signal or not. Note what it is about to do outside this host.
    */
   readonly beforeCommit?: (note: Note) => Promise<void>;
+  /** Runs after each step: proves what it has done while the next may still be spared. If it fails everything is undone. */
+  readonly afterStep?: (step: Step) => Promise<void>;
   readonly onStep?: (step: Step, milliseconds: number) => void;
   /** What does not stop us and should be known. */
   readonly warn?: (text: string) => void;
@@ -130,6 +132,7 @@ async function carryOut(
       throw inWords(error, step.kind === 'path' ? `change ${step.path}` : `run ${step.argv.join(' ')}`);
     });
     options.onStep?.(step, performance.now() - start);
+    await options.afterStep?.(step);
   }
   refuseIfAborted(options.signal);
   await options.beforeCommit?.((data) => journal.note(data));

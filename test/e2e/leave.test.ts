@@ -89,7 +89,7 @@ describe('leave, end to end', function () {
     const {stdout, stderr} = await stage.leave();
     expect(stdout).to.match(/^\nLeft dev\.example\. This host is as it was before \d{4}-\d\d-\d\d\.\n$/);
     const verbs = [...stderr.matchAll(/^ {2}(\w+) /gm)].map(([, verb]) => verb);
-    expect(verbs).to.deep.equal(['look', 'cluster', 'restore', 'reload', 'remove', 'prove', 'unregister']);
+    expect(verbs).to.deep.equal(['look', 'cluster', 'restore', 'reload', 'prove', 'remove', 'unregister']);
     expect(stderr).to.include(`${stage.sshd.config} as it was`);
     expect(stderr).to.match(/remove +\S+\/etc\/agentless\/ \(\d files\), \S+\/identity\/ \(3 files\)/);
     expect(stderr).to.match(/sshd serves no certificate of ours; all 2 known host keys unchanged/);
