@@ -43,7 +43,7 @@ export async function takeBack(host: Host, changes: readonly Change[], rules: Ru
   // Files that keep what we have put into them may name files of ours.
   const staying = new Map<string, string>();
   const needed = (path: string): string | undefined => {
-    const by = [...staying].find(([, text]) => text.includes(basename(path)));
+    const by = [...staying].find(([, text]) => text.split(/[^\w.@+-]+/).includes(basename(path)));
     return rules.needed(path) ?? (by && `is left because ${by[0]} may need it`);
   };
   for (const change of [...changes].reverse()) {

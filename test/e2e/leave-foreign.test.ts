@@ -117,6 +117,7 @@ describe('leave among others', function () {
       expect(readFileSync(target, 'latin1'), 'our block is no longer read').to.equal(stock);
       const kept = /kept in (\S+)/.exec(warnings.join('\n'))?.[1] ?? '';
       expect(readFileSync(kept, 'latin1')).to.equal(stock);
+      expect(warnings.at(-1)).to.equal(`${stage.dataDir} stays because it holds saved`);
     });
   });
 
