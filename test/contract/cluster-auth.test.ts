@@ -2,10 +2,14 @@ import {randomUUID} from 'node:crypto';
 import {create} from '@bufbuild/protobuf';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
+import {AuthClient} from '../../src/cluster/auth-client.js';
+import {dialAuth} from '../../src/cluster/auth-dial.js';
 import type {Cluster, Identity, Node, Session} from '../../src/cluster/cluster.js';
+import {Deadline} from '../../src/cluster/deadline.js';
 import {type ListResourcesResponse, ListResourcesResponseSchema} from '../../src/cluster/gen/auth_pb.js';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
 import type {FailureCode} from '../../src/errors.js';
+import {parseAddress} from '../../src/ssh/address.js';
 import {parseCertificate} from '../../src/ssh/certificate.js';
 import {parsePublicKey} from '../../src/ssh/key.js';
 import {clientOf, failure, hostKey, joined, joinRequest} from '../support/cluster-client.js';
@@ -228,6 +232,25 @@ describe('a session at Auth', () => {
       hint: 'join again with a token',
     });
   });
+
+  for (const milliseconds of [5, 50]) {
+    it(`is refused as well when it asks ${milliseconds} ms after Auth has said so`, async () => {
+      await using other = await temporaryCluster({name: server.name});
+      const {identity: foreign} = await joined(other);
+      const stale: Identity = {...foreign, authorities: identity.authorities};
+      const route = {target: parseAddress(server.proxy, 443), httpProxy: undefined};
+      const socket = await dialAuth(route, stale, AbortSignal.timeout(5000));
+      // The gRPC library may still be loading.
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      const client = new AuthClient(socket, 'test');
+      const deadline = new Deadline(5000, new AbortController().signal);
+      const asked = client.call({doing: 'list nodes', where: server.proxy}, deadline, ({auth}, options) =>
+        auth.listResources({}, options),
+      );
+      expect(await failure(asked)).to.include({code: 'REQUEST_REFUSED'});
+      client.close();
+    });
+  }
 
   it('is refused when the host is locked', async () => {
     const other = await joined(server);
