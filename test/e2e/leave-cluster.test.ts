@@ -1,10 +1,14 @@
 // A host leaves whatever has become of its cluster or its identity; a node record that stays is named.
 
+import {createPublicKey} from 'node:crypto';
 import {readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
+import {tlsIssuer} from '../../src/devcluster/authority.js';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
+import {StateDirectory} from '../../src/devcluster/state-directory.js';
+import {issueLeaf} from '../../src/devcluster/x509.js';
 import {joined} from '../support/cluster-client.js';
 import {temporaryCluster} from '../support/dev-cluster.js';
 import {type Envelope, Stage} from '../support/stage.js';
@@ -86,6 +90,24 @@ describe('leave and the cluster', function () {
     const {identity} = await joined(other);
     writeFileSync(join(stage.dataDir, 'identity/cert.pem'), identity.certificate);
     writeFileSync(join(stage.dataDir, 'identity/key.pem'), identity.key.reveal());
+    await expectRecordStays(/the cluster no longer accepts this identity/);
+  });
+
+  it('with an identity that has expired', async () => {
+    await joinNow();
+    const key = join(stage.dataDir, 'identity/key.pem');
+    const {authorities, name} = new StateDirectory(dirname(stage.cluster.caFile)).requireCluster();
+    const expired = issueLeaf(tlsIssuer(authorities.host), {
+      subject: [
+        ['organization', 'Node'],
+        ['commonName', `${id}.${name}`],
+      ],
+      publicKey: createPublicKey(readFileSync(key, 'utf8')),
+      names: [],
+      validFrom: new Date(Date.now() - 2_000_000),
+      validTo: new Date(Date.now() - 1_000_000),
+    });
+    writeFileSync(join(stage.dataDir, 'identity/cert.pem'), expired);
     await expectRecordStays(/the cluster no longer accepts this identity/);
   });
 

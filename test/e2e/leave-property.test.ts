@@ -26,7 +26,7 @@ import {snapshot, Xattrs} from '../support/tree.js';
 import {type Generated, soundConfig} from '../unit/ssh/sshd-config-generators.js';
 import '../support/properties.js';
 
-const RUNS = 60;
+const RUNS = 40;
 
 interface Host extends Generated {
   /** A drop-in directory beside the main file, included at its top. */
