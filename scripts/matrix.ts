@@ -37,7 +37,7 @@ const MOCHA =
   'node node_modules/mocha/bin/mocha.js --no-config --import=tsx --no-experimental-require-module --extension ts ' +
   '--timeout 60000 --reporter ./test/support/reporter.cjs';
 /** Every test that meets an sshd. */
-const ALL = ['unit/host/*', 'unit/operations/*', 'unit/ssh/*', 'fault/join-*', 'e2e/*'].map(
+const ALL = ['unit/host/*', 'unit/operations/*', 'unit/ssh/*', 'fault/join-*', 'fault/leave-*', 'e2e/*'].map(
   (names) => `test/${names}.test.ts`,
 );
 const SYSTEMD = ['test/matrix/systemd.test.ts'];

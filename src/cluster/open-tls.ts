@@ -38,8 +38,9 @@ export function handshake(options: ConnectionOptions, signal: AbortSignal): Prom
     const settle = (error?: unknown) => {
       signal.removeEventListener('abort', abort);
       socket.off('error', fail).off('close', closed);
-      // Nobody may be listening yet; whoever uses the socket sees that it is closed.
-      socket.on('error', () => {});
+      // Nobody may be listening yet; whoever uses the socket sees that it is closed. Of a TLS alert Node only tells, and
+      // whoever came to read the socket later would wait for ever.
+      socket.on('error', (failed) => socket.destroy(failed));
       if (error === undefined) resolve(socket);
       else reject(error);
     };

@@ -7,6 +7,7 @@ import ClusterRotate from './cluster/rotate.js';
 import ClusterStart from './cluster/start.js';
 import Demo from './demo.js';
 import JoinOpenssh from './join/openssh.js';
+import Leave from './leave.js';
 import TokensAdd from './tokens/add.js';
 import TokensLs from './tokens/ls.js';
 import TokensRm from './tokens/rm.js';
@@ -19,6 +20,7 @@ export const COMMANDS = {
   'cluster:start': ClusterStart,
   demo: Demo,
   'join:openssh': JoinOpenssh,
+  leave: Leave,
   'tokens:add': TokensAdd,
   'tokens:ls': TokensLs,
   'tokens:rm': TokensRm,

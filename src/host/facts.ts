@@ -99,7 +99,10 @@ async function realConfig(host: Host, config: string): Promise<string> {
 
 function unreadable(config: string): (cause: unknown) => never {
   return (cause) => {
-    throw new Failure('HOST_UNSUITABLE', `cannot read ${config}`, {cause, hint: 'join as root, with sudo'});
+    throw new Failure('HOST_UNSUITABLE', `cannot read ${config}`, {
+      cause,
+      hint: 'run this as root, with sudo',
+    });
   };
 }
 
@@ -130,8 +133,8 @@ function refuseUnwritable({unwritable, uid}: Probe): void {
   throw new Failure('HOST_UNSUITABLE', `${unwritable.join(' and ')} cannot be written`, {
     hint:
       uid === 0
-        ? 'it is on a read-only file system or marked immutable (see `lsattr`); make it writable, then join'
-        : 'join as root, with sudo',
+        ? 'it is on a read-only file system or marked immutable (see `lsattr`); make it writable, and run this again'
+        : 'run this as root, with sudo',
   });
 }
 

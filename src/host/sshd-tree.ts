@@ -32,7 +32,7 @@ async function readConfig(host: Host, path: string, needed: boolean): Promise<Ui
     if (!needed) return undefined;
   } catch (cause) {
     if (!needed) return undefined;
-    throw new Failure('HOST_UNSUITABLE', `cannot read ${path}`, {cause, hint: 'join as root, with sudo'});
+    throw new Failure('HOST_UNSUITABLE', `cannot read ${path}`, {cause, hint: 'run this as root, with sudo'});
   }
   throw new Failure('HOST_UNSUITABLE', `${path} is not a regular file`, {
     hint: "name sshd's file with --openssh-config",

@@ -67,7 +67,7 @@ export function refusal(config: string, stderr: string): Failure {
       detail: stderr.trim(),
       hint: noKeys
         ? 'make the keys with `ssh-keygen -A`, or give their files mode 0600; nothing was changed'
-        : `fix that, check with \`sshd -t -f ${config}\`, and join again`,
+        : `fix that, check with \`sshd -t -f ${config}\`, and run this again`,
     },
   );
 }

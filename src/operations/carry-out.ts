@@ -3,6 +3,8 @@
 
 import type {Node, Session} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
+import type {HostFacts} from '../host/facts.js';
+import type {Host} from '../host/host.js';
 import {revival} from '../host/service.js';
 import {apply} from '../plan/plan.js';
 import type {Step} from '../plan/step.js';
@@ -57,7 +59,7 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
     });
   } catch (error) {
     if (registered) await unregister(tools, work);
-    throw await afterRestore(tools, work, error);
+    throw await afterRestore(tools.host, work.scene.facts, work.steps, error);
   }
 }
 
@@ -121,10 +123,14 @@ async function unregister({report}: Tools, {credentials: {session}, node, before
 }
 
 /** Restored means that sshd answers as before, not only that the files are back. */
-async function afterRestore({host}: Tools, {scene, steps}: Work, error: unknown): Promise<unknown> {
+export async function afterRestore(
+  host: Host,
+  facts: HostFacts,
+  steps: readonly Step[],
+  error: unknown,
+): Promise<unknown> {
   const reloaded = steps.some((step) => step.kind === 'command');
   if (!(error instanceof Failure) || !error.restored || !reloaded) return error;
-  const {facts} = scene;
   if (facts.daemon.state !== 'running' || (await answers(host, facts))) return error;
   const argv = revival(facts.daemon);
   if (argv !== undefined) {

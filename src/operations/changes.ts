@@ -97,11 +97,14 @@ function configSteps({placement}: Scene): PathStep[] {
 }
 
 /** sshd must accept the whole, with the daemon's own options, right before it takes it: SIGHUP on a bad file kills it. */
-export function effectCheck({facts}: Scene): CommandStep {
+export function effectCheck({facts}: Pick<Scene, 'facts'>): CommandStep {
   return {kind: 'check', argv: sshdCommand(facts.daemon, '-T', facts.config), why: 'sshd accepts the whole'};
 }
 
-export function commandSteps(scene: Scene, wish: JoinWish): Step[] {
+export function commandSteps(
+  scene: Pick<Scene, 'facts'>,
+  wish: Pick<JoinWish, 'checkCommand' | 'reloadCommand'>,
+): Step[] {
   const {daemon, config} = scene.facts;
   const steps: Step[] = [effectCheck(scene)];
   if (wish.checkCommand !== undefined) {

@@ -43,3 +43,31 @@ function certificateDifferences(
     .map((path) => `HostCertificate ${path} would no longer be in effect`);
   return [...missing, ...lost];
 }
+
+/** What leaving should make of our two keywords. */
+export interface Expected {
+  /** Files that HostCertificate no longer names. */
+  readonly gone: ReadonlySet<string>;
+  /** What TrustedUserCAKeys is then, as `sshd -T` shows it. */
+  readonly trusted: string;
+}
+
+/** Differences between two answers of `sshd -T`, beyond what leaving means to do; empty when all is as meant. */
+export function differencesOfLeaving(
+  before: EffectiveConfig,
+  after: EffectiveConfig,
+  {gone, trusted}: Expected,
+): string[] {
+  const found: string[] = [];
+  const wanted = (keyword: string): readonly string[] => {
+    if (keyword === 'trustedusercakeys') return [trusted];
+    const was = before.all(keyword);
+    return keyword === 'hostcertificate' ? was.filter((path) => !gone.has(path) && path !== 'none') : was;
+  };
+  for (const keyword of new Set([...before.keys(), ...after.keys()])) {
+    const is = after.all(keyword).filter((value) => keyword !== 'hostcertificate' || value !== 'none');
+    if (is.join('\n') === wanted(keyword).join('\n')) continue;
+    found.push(`${keyword} is "${is.join(' ')}" instead of "${wanted(keyword).join(' ')}"`);
+  }
+  return found;
+}

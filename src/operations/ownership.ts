@@ -6,10 +6,16 @@ import {Failure, Secret} from '../errors.js';
 import type {Host} from '../host/host.js';
 import {isUnfinished} from '../plan/data-directory.js';
 import {recover} from '../plan/plan.js';
-import {readRecord} from '../plan/record.js';
+import {type OwnershipRecord, readRecord} from '../plan/record.js';
 import {identityPaths} from './changes.js';
 import type {Reporter} from './reporter.js';
 import {type JoinSettings, readSettings} from './settings.js';
+
+/** A host that is joined, whether its identity can still be read or not. */
+export interface Membership {
+  readonly record: OwnershipRecord;
+  readonly settings: JoinSettings;
+}
 
 export interface Ownership {
   readonly settings: JoinSettings;
@@ -30,6 +36,20 @@ export async function readOwnership(
   report: Reporter,
   takeOver?: (nodeId: string) => void,
 ): Promise<Ownership | undefined> {
+  const joined = await readMembership(host, dataDir, report, takeOver);
+  if (joined === undefined) return undefined;
+  const {record, settings} = joined;
+  const identity = await readIdentity(host, dataDir, settings);
+  return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
+}
+
+/** The same without the identity. */
+export async function readMembership(
+  host: Host,
+  dataDir: string,
+  report: Reporter,
+  takeOver?: (nodeId: string) => void,
+): Promise<Membership | undefined> {
   await clearUp(host, dataDir, report, takeOver);
   const record = await readRecord(host, dataDir);
   if (record === undefined) return undefined;
@@ -39,8 +59,7 @@ export async function readOwnership(
       hint: 'it was written by another version, or by hand; nothing was changed',
     });
   }
-  const identity = await readIdentity(host, dataDir, settings);
-  return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
+  return {record, settings};
 }
 
 /** HOST_LOCKED when another run has joined this host, or is at it, since this one has begun. */
@@ -59,10 +78,14 @@ async function clearUp(
 ): Promise<void> {
   const {outcome, operation, at, notes, noted} = await recover(host, dataDir);
   if (outcome === 'nothing') return;
-  report.warn(`an interrupted run (${operation ?? 'unknown'}, ${at ?? 'unknown'}) was ${outcome}`);
+  const which = operation === undefined ? '' : ` (${operation}, ${at})`;
+  report.warn(`an interrupted run${which} was ${outcome}`);
   for (const note of notes) report.warn(note);
-  for (const {registering} of noted) {
-    if (outcome !== 'undone' || typeof registering !== 'string') continue;
+  for (const {registering, unregistering} of noted) {
+    if (outcome !== 'undone') continue;
+    if (typeof unregistering === 'string')
+      report.warn(`the node record ${unregistering} may be gone already; \`join openssh\` writes it again`);
+    if (typeof registering !== 'string') continue;
     if (takeOver) takeOver(registering);
     else
       report.warn(
@@ -71,7 +94,8 @@ async function clearUp(
   }
 }
 
-async function readIdentity(host: Host, dataDir: string, settings: JoinSettings): Promise<Identity> {
+/** HOST_UNSUITABLE where a part of it is missing. */
+export async function readIdentity(host: Host, dataDir: string, settings: JoinSettings): Promise<Identity> {
   const [, key, certificate, authorities] = identityPaths(dataDir);
   const [keyText, certificateText, authoritiesText] = await Promise.all(
     [key, certificate, authorities].map((path) => readText(host, path)),

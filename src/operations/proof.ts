@@ -5,6 +5,8 @@ import {Failure} from '../errors.js';
 import type {HostFacts, HostKey} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import {servedKey} from '../host/served-key.js';
+import {effectiveConfig} from '../host/sshd.js';
+import type {EffectiveConfig} from '../ssh/sshd-config/index.js';
 import {sameBytes} from '../ssh/wire.js';
 import {shortType} from './rehearsal.js';
 import type {Scene} from './scene.js';
@@ -43,6 +45,35 @@ export async function prove(
   );
 }
 
+/**
+ * The same after leaving: every plain key is served and none of the certificates that are `gone`; `wrong` says what of
+ * `sshd -T` is not as it should be.
+ */
+export async function proveGone(
+  host: Host,
+  facts: HostFacts,
+  gone: ReadonlyMap<string, string>,
+  wrong: (now: EffectiveConfig) => readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
+  const [missing, now] = await Promise.all([
+    untilNothingIsMissing(host, facts, new Map(), signal, gone),
+    effectiveConfig(host, facts.daemon, facts.config),
+  ]);
+  const found = [...missing, ...wrong(now)];
+  const plain = facts.hostKeys.filter((key) => key.plainBy.length > 0).length;
+  if (found.length === 0) return plain;
+  const silent = plain > 0 && missing.filter((line) => line.startsWith('the plain ')).length === plain;
+  throw new Failure(
+    'CHANGE_FAILED',
+    silent ? 'sshd did not come back after the reload' : 'sshd does not serve what it served before the join',
+    {
+      detail: found.join('\n'),
+      hint: "look into sshd's log for its own words; this host is joined as before",
+    },
+  );
+}
+
 /** True when the daemon answers with its plain keys: what must hold after everything was put back. */
 export async function answers(host: Host, facts: HostFacts): Promise<boolean> {
   return (await untilNothingIsMissing(host, facts, new Map())).length === 0;
@@ -69,8 +100,9 @@ async function untilNothingIsMissing(
   facts: HostFacts,
   certificates: ReadonlyMap<string, string>,
   signal?: AbortSignal,
+  gone: ReadonlyMap<string, string> = new Map(),
 ): Promise<string[]> {
-  const wanted = servable(facts, certificates);
+  const wanted = [...servable(facts, certificates), ...servable(facts, gone, true)];
   const deadline = Date.now() + PATIENCE;
   const over = () => Date.now() > deadline || signal?.aborted === true;
   await repeat(over, () => listens(host, facts));
@@ -79,7 +111,7 @@ async function untilNothingIsMissing(
   if (first === undefined) return [];
   let left = missing;
   await repeat(over, async () => {
-    if (!(await isServed(host, facts, left[0] ?? first))) return false;
+    if ((await missingFrom(host, facts, [left[0] ?? first])).length > 0) return false;
     left = await missingFrom(host, facts, left.slice(1));
     return left.length === 0;
   });
@@ -106,30 +138,38 @@ async function missingFrom(
   wanted: readonly Servable[],
 ): Promise<readonly Servable[]> {
   const served = await Promise.all(wanted.map((one) => isServed(host, facts, one)));
-  return wanted.filter((_, index) => !served[index]);
+  return wanted.filter(({gone}, index) => served[index] === gone);
 }
 
 interface Servable {
   readonly algorithms: readonly string[];
   readonly blob: Uint8Array;
-  /** What to say when it is not served. */
+  /** True: it must not be served any more. */
+  readonly gone: boolean;
+  /** What to say when that is not so. */
   readonly words: string;
 }
 
 /** Certificates first: what a daemon serves that has not been told yet are the plain keys. */
-function servable(facts: HostFacts, certificates: ReadonlyMap<string, string>): readonly Servable[] {
+function servable(
+  facts: HostFacts,
+  certificates: ReadonlyMap<string, string>,
+  gone = false,
+): readonly Servable[] {
   const named = (key: HostKey) => `${shortType(key.type)} key ${key.file}`;
   const certified = facts.hostKeys.flatMap((key) => {
     const line = certificates.get(key.file);
     if (line === undefined) return [];
-    const words = `the certificate of the ${named(key)} is not served`;
-    return [{algorithms: key.certificateBy, blob: blobOf(line), words}];
+    const words = `the certificate of the ${named(key)} is ${gone ? 'still' : 'not'} served`;
+    return [{algorithms: key.certificateBy, blob: blobOf(line), gone, words}];
   });
+  if (gone) return certified;
   const plain = facts.hostKeys
     .filter((key) => key.plainBy.length > 0)
     .map((key) => ({
       algorithms: key.plainBy,
       blob: key.blob,
+      gone,
       words: `the plain ${named(key)} is not served`,
     }));
   return [...certified, ...plain];

@@ -25,8 +25,12 @@ export function dataDirectory(path: string): DataDirectory {
 export interface OpenDirectory extends DataDirectory {
   /** The directories that this transaction has made for it, outermost first; empty when it was there before. */
   readonly made: readonly string[];
+  /** True when an earlier run had ended the ownership and was cut off while it took the directories away. */
+  readonly ended: boolean;
   /** From here on the directories stay. */
   keep(): Promise<void>;
+  /** From here on these go, outermost first: `made` of the transactions that have made them. */
+  giveUp(made: readonly string[]): Promise<void>;
   /**
    * Lets go of the lock, and takes away the directories it made unless `keep` was called or something is in them.
    * With a journal still there everything stays for the next run to decide.
@@ -74,8 +78,17 @@ export async function isUnfinished(host: Host, named: string): Promise<boolean> 
   return names.some((name) => name === journal || isLock(name)) || (await registered(host, path)).length > 0;
 }
 
-function register(host: Host, outermost: string): Promise<void> {
-  return host.append(markerOf(outermost), `agentless is making ${outermost}; its next run takes this away\n`);
+const MAKING = 'agentless is making';
+const LEAVING = 'agentless is leaving';
+
+function register(host: Host, outermost: string, doing: typeof MAKING | typeof LEAVING): Promise<void> {
+  return host.append(markerOf(outermost), `${doing} ${outermost}; its next run takes this away\n`);
+}
+
+async function isLeaving(host: Host, [outermost]: readonly string[]): Promise<boolean> {
+  if (outermost === undefined) return false;
+  const entry = await host.look(markerOf(outermost));
+  return entry?.kind === 'file' && Buffer.from(entry.bytes).toString('latin1').startsWith(LEAVING);
 }
 
 async function missing(host: Host, path: string): Promise<readonly string[]> {
@@ -98,12 +111,18 @@ async function refuseOpenToOthers(host: Host, path: string): Promise<void> {
 async function takeAway(host: Host, made: readonly string[]): Promise<void> {
   const [outermost] = made;
   if (outermost === undefined) return;
-  try {
-    for (const directory of [...made].reverse()) await host.remove(directory);
-  } catch (error) {
-    // Another run has moved in: the directories are its own now, and so is the marker.
-    if (codeOf(error) === 'ENOTEMPTY') return;
-    throw error;
+  let inner: string | undefined;
+  for (const directory of [...made].reverse()) {
+    try {
+      await host.remove(directory);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOTEMPTY') throw error;
+      // Another run has moved in: the directories are its own now, and so is the marker.
+      if (inner === undefined || (await host.look(inner)) !== undefined) return;
+      // A parent that others have come to use.
+      break;
+    }
+    inner = directory;
   }
   await host.remove(markerOf(outermost));
 }
@@ -114,18 +133,22 @@ async function isEmptyButForLocks(host: Host, path: string): Promise<boolean> {
 }
 
 /** Makes what is missing and takes the lock; gives the directories that are to go if nothing comes of it. */
-async function makeAndLock(host: Host, path: string): Promise<{lock: Lock; made: readonly string[]}> {
+async function makeAndLock(
+  host: Host,
+  path: string,
+): Promise<{lock: Lock; made: readonly string[]; ended: boolean}> {
   for (let attempt = 1; ; attempt++) {
     const absent = await missing(host, path);
     const left = await registered(host, path);
     const made = left.length > 0 ? left : absent;
+    const ended = await isLeaving(host, left);
     try {
       const [outermost] = made;
-      if (absent.length > 0 && outermost !== undefined) await register(host, outermost);
+      if (absent.length > 0 && outermost !== undefined) await register(host, outermost, MAKING);
       for (const directory of absent)
         await host.makeDirectory(directory, {mode: directory === path ? 0o700 : 0o755});
       await refuseOpenToOthers(host, path);
-      return {lock: await host.lock(join(path, 'lock')), made};
+      return {lock: await host.lock(join(path, 'lock')), made, ended};
     } catch (error) {
       // Another run has just taken the directory away.
       if (codeOf(error) === 'ENOENT' && attempt < ATTEMPTS) continue;
@@ -139,7 +162,7 @@ async function makeAndLock(host: Host, path: string): Promise<{lock: Lock; made:
 export async function openDataDirectory(host: Host, named: string): Promise<OpenDirectory> {
   const path = await behindLink(host, named);
   const opened = await makeAndLock(host, path);
-  const {lock} = opened;
+  const {lock, ended} = opened;
   let {made} = opened;
   const keep = async (): Promise<void> => {
     const [outermost] = made;
@@ -149,7 +172,13 @@ export async function openDataDirectory(host: Host, named: string): Promise<Open
   return {
     ...dataDirectory(path),
     made,
+    ended,
     keep,
+    giveUp: async (directories) => {
+      const [outermost] = directories;
+      if (outermost !== undefined) await register(host, outermost, LEAVING);
+      made = directories;
+    },
     close: async () => {
       const unfinished = (await host.look(dataDirectory(path).journal)) !== undefined;
       if (!unfinished && !(await isEmptyButForLocks(host, path))) await keep();

@@ -12,6 +12,16 @@ export const FORMAT = 1;
 export type Plain = null | boolean | number | string | readonly Plain[] | {readonly [key: string]: Plain};
 export type Settings = {readonly [key: string]: Plain};
 
+/** How an ownership ends. */
+export interface Ending {
+  /** The transaction that the record had merged last when the plan was made. */
+  readonly transaction: string;
+  /** The data directory and those of its parents that were made for it, outermost first: they go as well. */
+  readonly made: readonly string[];
+  /** Names in `saved/` of copies that could not be put back, and whose owner may want them. */
+  readonly keep: readonly string[];
+}
+
 export interface Header {
   readonly version: number;
   /** Tells this transaction from every other. */
@@ -22,6 +32,8 @@ export interface Header {
   readonly at: string;
   readonly host: string;
   readonly settings: Settings;
+  /** Present when there is no ownership any more once this transaction is committed. */
+  readonly ends?: Ending;
   /** Every `settle` of the plan: after a reboot the system has taken the new files without our command. */
   readonly settle: readonly (readonly string[])[];
 }

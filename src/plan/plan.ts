@@ -5,13 +5,21 @@ import {Failure} from '../errors.js';
 import type {Host, RunResult} from '../host/host.js';
 import {type OpenDirectory, openDataDirectory} from './data-directory.js';
 import {afterRestore, inWords, type Problem, restoreIncomplete} from './explain.js';
-import {begunPath, FORMAT, type Header, type Journal, JournalWriter, type Settings} from './journal.js';
+import {
+  begunPath,
+  type Ending,
+  FORMAT,
+  type Header,
+  type Journal,
+  JournalWriter,
+  type Settings,
+} from './journal.js';
 import {refuseOtherKind} from './prune.js';
 import {readRecord} from './record.js';
 import {discard, finish, recoverOpen} from './recover.js';
 import {save} from './saved.js';
 import {fingerprint, holds, type State, survey} from './state.js';
-import {type CommandStep, modeOfNew, type PathStep, type Step} from './step.js';
+import {type CommandStep, modeOfNew, type PathStep, type Step, type Target} from './step.js';
 import {undo} from './undo.js';
 
 export {prune} from './prune.js';
@@ -26,6 +34,8 @@ export interface ApplyOptions {
   readonly operation: string;
   /** Plain data to be kept in the ownership record. No secrets. */
   readonly settings?: Settings;
+  /** Given: the ownership ends with this transaction. */
+  readonly ends?: Ending;
   /** Aborting undoes everything; a step that is acting is finished first. */
   readonly signal?: AbortSignal;
   /**
@@ -35,6 +45,8 @@ export interface ApplyOptions {
   readonly beforeCommit?: (note: Note) => Promise<void>;
   /** Looks at what a check has said, which ended with 0; throws what is wrong with it. */
   readonly judge?: (check: CommandStep, result: RunResult) => void;
+  /** Runs after each step: proves what it has done while the next may still be spared. If it fails everything is undone. */
+  readonly afterStep?: (step: Step) => Promise<void>;
   readonly onStep?: (step: Step, milliseconds: number) => void;
   /** What does not stop us and should be known. */
   readonly warn?: (text: string) => void;
@@ -46,9 +58,14 @@ function refuseIfAborted(signal: AbortSignal | undefined): void {
 
 async function actOn(host: Host, {path, to}: PathStep, before: State): Promise<void> {
   if (to === undefined) return host.remove(path);
-  if (to.kind === 'directory') return host.makeDirectory(path, {mode: to.mode});
+  if (to.kind === 'directory') return host.makeDirectory(path, ownershipOf(to));
+  if (to.like !== undefined) return host.copy(to.like, path);
   const mode = before.kind === 'absent' ? modeOfNew(to) : to.mode;
   return host.write(path, to.bytes, mode === undefined ? {} : {mode});
+}
+
+function ownershipOf({mode, uid, gid}: Extract<Target, {kind: 'directory'}>) {
+  return {mode, ...(uid !== undefined && {uid}), ...(gid !== undefined && {gid})};
 }
 
 async function change(
@@ -121,6 +138,7 @@ async function carryOut(
       throw inWords(error, step.kind === 'path' ? `change ${step.path}` : `run ${step.argv.join(' ')}`);
     });
     options.onStep?.(step, performance.now() - start);
+    await options.afterStep?.(step);
   }
   refuseIfAborted(options.signal);
   await options.beforeCommit?.((data) => journal.note(data));
@@ -137,6 +155,7 @@ function headerFor(host: Host, steps: readonly Step[], options: ApplyOptions): H
     at: new Date().toISOString(),
     host: host.name,
     settings: options.settings ?? {},
+    ...(options.ends === undefined ? {} : {ends: options.ends}),
     settle: steps.flatMap((step) =>
       step.kind === 'command' && step.settle !== undefined ? [step.settle] : [],
     ),
@@ -177,12 +196,23 @@ async function prepare(host: Host, options: ApplyOptions): Promise<OpenDirectory
   try {
     for (const note of (await recoverOpen(host, directory)).notes) options.warn?.(note);
     // A record that could not be extended later is found out now.
-    await readRecord(host, directory.path);
+    const record = await readRecord(host, directory.path);
+    if (options.ends !== undefined && options.ends.transaction !== record?.transaction) throw overtaken();
     return directory;
   } catch (error) {
     await directory.close().catch(() => undefined);
     throw error;
   }
+}
+
+function overtaken(): Failure {
+  return new Failure(
+    'HOST_UNSUITABLE',
+    'another agentless has changed this host while the plan was being made',
+    {
+      hint: 'run this again',
+    },
+  );
 }
 
 /** Carries out the steps and commits; or undoes them and throws what the user is to read. */
@@ -202,7 +232,8 @@ async function transact(host: Host, directory: OpenDirectory, steps: readonly St
 
 /**
  * Carries out a pruned plan under the lock of the data directory, as one transaction: when it resolves everything is
- * done, proven by `beforeCommit`, and in the ownership record; when it rejects the host is as it was before.
+ * done, proven by `beforeCommit`, and in the ownership record (with `ends` there is none any more); when it rejects the
+ * host is as it was before.
  *
  * Rejects with HOST_LOCKED, or the error itself, when nothing had been changed; CHANGE_FAILED (message, hint and
  * detail of the error, which is its cause) or INTERRUPTED when everything is back, `restored` being true then; and
@@ -216,8 +247,9 @@ export async function apply(host: Host, steps: readonly Step[], options: ApplyOp
   try {
     await finish(host, directory, journal);
   } catch (error) {
-    // Committed is committed: the journal holds everything, and the next run makes the record from it.
-    const {message} = inWords(error, 'write the ownership record') as Error;
+    // Committed is committed: the journal holds everything, and the next run makes or ends the record from it.
+    const doing = options.ends === undefined ? 'write the ownership record' : `clear ${directory.path}`;
+    const {message} = inWords(error, doing) as Error;
     options.warn?.(`${message}; the next run does it`);
   }
   await directory.close().catch(() => undefined);

@@ -6,6 +6,7 @@ import type {Host} from '../host/host.js';
 import {dataDirectory} from './data-directory.js';
 import {type BegunPath, FORMAT, type Journal, type Settings} from './journal.js';
 import {type State, sameState} from './state.js';
+import type {Lasting} from './step.js';
 
 /** One path: what stood there before the first transaction touched it, and what the last one left there. */
 export interface Change {
@@ -35,9 +36,13 @@ export interface OwnershipRecord {
   readonly made: readonly string[];
   /** In the order in which they were first made. */
   readonly changes: readonly Change[];
-  /** Commands to run once the files are back. */
+  /** Commands to run once the files are back; those that make sshd take them name its process of then. */
   readonly settle: readonly (readonly string[])[];
+  /** Commands whose effect lasts, in order, with what takes them back. Absent in records that know of none. */
+  readonly lasting?: readonly LastingCommand[];
 }
+
+export type LastingCommand = Lasting & {readonly argv: readonly string[]};
 
 function isState(value: unknown): value is State {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
@@ -50,12 +55,19 @@ function isChange(value: unknown): value is Change {
 }
 
 function isRecord(value: unknown): value is OwnershipRecord {
-  const {transaction, changes, settings, made, settle} = Object(value) as Partial<OwnershipRecord>;
+  const {
+    transaction,
+    changes,
+    settings,
+    made,
+    settle,
+    lasting = [],
+  } = Object(value) as Partial<OwnershipRecord>;
   return (
     typeof transaction === 'string' &&
     typeof settings === 'object' &&
     settings !== null &&
-    [made, settle].every(Array.isArray) &&
+    [made, settle, lasting].every(Array.isArray) &&
     Array.isArray(changes) &&
     changes.every(isChange)
   );
@@ -104,7 +116,7 @@ function change({path, via, why, before, saved}: Omit<BegunPath, 'to'>, after: S
  */
 export function mergeRecord(
   old: OwnershipRecord | undefined,
-  {header, paths}: Journal,
+  {header, paths, commands}: Journal,
   made: readonly string[],
 ): OwnershipRecord {
   if (old?.transaction === header.id) return old;
@@ -114,6 +126,9 @@ export function mergeRecord(
     changes.set(begun.path, change(changes.get(begun.path) ?? begun, after));
   }
   const settle = new Map([...(old?.settle ?? []), ...header.settle].map((argv) => [argv.join('\0'), argv]));
+  const lasting = new Map(
+    [...(old?.lasting ?? []), ...lastingOf(commands)].map((each) => [each.argv.join('\0'), each]),
+  );
   return {
     version: FORMAT,
     transaction: header.id,
@@ -125,7 +140,14 @@ export function mergeRecord(
     made: [...(old?.made ?? []), ...made],
     changes: [...changes.values()].filter(({before, after}) => !sameState(before, after)),
     settle: [...settle.values()],
+    ...(lasting.size === 0 ? {} : {lasting: [...lasting.values()]}),
   };
+}
+
+function lastingOf(commands: Journal['commands']): LastingCommand[] {
+  return commands.flatMap((step) =>
+    step.kind === 'command' && step.lasting !== undefined ? [{...step.lasting, argv: step.argv}] : [],
+  );
 }
 
 /** The saved copies that a record refers to. */

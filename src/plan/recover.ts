@@ -1,7 +1,7 @@
 import type {Host} from '../host/host.js';
 import {isUnfinished, type OpenDirectory, openDataDirectory} from './data-directory.js';
 import {inWords, type Problem, restoreIncomplete} from './explain.js';
-import type {Journal, Settings} from './journal.js';
+import type {Ending, Journal, Settings} from './journal.js';
 import {readJournal} from './read-journal.js';
 import {mergeRecord, readRecord, savedIn} from './record.js';
 import {keepSaved, sweepSaved} from './saved.js';
@@ -29,8 +29,9 @@ export async function discard(host: Host, directory: OpenDirectory): Promise<voi
   await host.remove(directory.journal);
 }
 
-/** Turns a committed journal into the ownership record. The journal goes last. */
+/** Turns a committed journal into the ownership record, or ends the ownership. The journal goes last. */
 export async function finish(host: Host, directory: OpenDirectory, journal: Journal): Promise<void> {
+  if (journal.header.ends !== undefined) return end(host, directory, journal.header.ends);
   const old = await readRecord(host, directory.path);
   const record = mergeRecord(old, journal, directory.made);
   if (record !== old) {
@@ -40,6 +41,15 @@ export async function finish(host: Host, directory: OpenDirectory, journal: Jour
   }
   await sweepSaved(host, directory, savedIn(record));
   await directory.keep();
+  await host.remove(directory.journal);
+}
+
+/** Takes away what is ours in the data directory, and has its end take away the directory itself. */
+async function end(host: Host, directory: OpenDirectory, {made, keep}: Ending): Promise<void> {
+  for (const name of keep) await keepSaved(host, directory, name);
+  await host.remove(directory.record);
+  await sweepSaved(host, directory, new Set());
+  await directory.giveUp(made);
   await host.remove(directory.journal);
 }
 
@@ -56,7 +66,10 @@ async function noteOf(
 /** Undoes or finishes an interrupted transaction in a data directory that is open. */
 export async function recoverOpen(host: Host, directory: OpenDirectory): Promise<Recovery> {
   const journal = await readJournal(host, directory);
-  if (journal === 'absent') return directory.made.length > 0 ? {...NOTHING, outcome: 'undone'} : NOTHING;
+  if (journal === 'absent') {
+    if (directory.made.length === 0) return NOTHING;
+    return {...NOTHING, outcome: directory.ended ? 'finished' : 'undone'};
+  }
   if (journal === 'empty') {
     await discard(host, directory);
     return {...NOTHING, outcome: 'undone'};

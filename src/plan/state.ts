@@ -51,7 +51,10 @@ export function fingerprint(state: State): string {
 export function holds({to}: PathStep, state: State): boolean {
   if (to === undefined || state.kind === 'absent') return to === undefined && state.kind === 'absent';
   if (to.kind !== state.kind || (to.mode !== undefined && to.mode !== state.mode)) return false;
-  return to.kind === 'directory' || sha256(to.bytes) === fingerprint(state);
+  if (to.kind === 'directory')
+    return (to.uid ?? state.uid) === state.uid && (to.gid ?? state.gid) === state.gid;
+  // A faithful copy has more to it than a state tells.
+  return to.like === undefined && sha256(to.bytes) === fingerprint(state);
 }
 
 /** What the step will leave behind where `before` stood; the owner of something new is whoever runs us. */

@@ -2,8 +2,24 @@
 
 /** What a path should be after the step; undefined: nothing there. */
 export type Target =
-  | {readonly kind: 'file'; readonly bytes: Uint8Array; readonly mode?: number; readonly secret?: boolean}
-  | {readonly kind: 'directory'; readonly mode: number};
+  | {
+      readonly kind: 'file';
+      readonly bytes: Uint8Array;
+      readonly mode?: number;
+      readonly secret?: boolean;
+      /** A file with these bytes of which it becomes a faithful copy: owner, mode, times, attributes, ACL. */
+      readonly like?: string;
+    }
+  | {readonly kind: 'directory'; readonly mode: number; readonly uid?: number; readonly gid?: number};
+
+/**
+ * What takes back a command whose effect lasts (a timer that was enabled), while the files it needs are still there
+ * and once they are gone. `leave` knows no other commands.
+ */
+export interface Lasting {
+  readonly before?: readonly string[];
+  readonly after?: readonly string[];
+}
 
 export type Step =
   | {
@@ -27,6 +43,7 @@ export type Step =
       readonly kind: 'command';
       readonly argv: readonly string[];
       readonly settle?: readonly string[];
+      readonly lasting?: Lasting;
       readonly why: string;
     }
   /** A command that must exit 0 for the plan to go on; it changes nothing. */

@@ -108,6 +108,17 @@ export interface Undone {
   readonly commands: readonly Problem[];
 }
 
+/** What has to be taken back while the files it needs are still there: last begun, first undone. */
+async function release(host: Host, {commands}: Journal): Promise<readonly Problem[]> {
+  const problems: Problem[] = [];
+  for (const step of [...commands].reverse()) {
+    const argv = step.kind === 'command' ? step.lasting?.before : undefined;
+    const problem = argv === undefined ? undefined : await settle(host, argv);
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
+}
+
 /**
  * Puts every path back as it was and then runs the given `settle` commands. They are left out, and said, when a path
  * could not be put back: to load half-restored files may end the very service they belong to.
@@ -118,9 +129,10 @@ export async function undo(
   journal: Journal,
   commands: readonly (readonly string[])[],
 ): Promise<Undone> {
+  const released = await release(host, journal);
   const paths = await undoPaths(host, directory, journal);
   const unique = new Map([...commands].reverse().map((argv) => [argv.join('\0'), argv]));
-  const problems: Problem[] = [];
+  const problems: Problem[] = [...released];
   for (const argv of unique.values()) {
     const problem = paths.some(({foreign}) => !foreign)
       ? {

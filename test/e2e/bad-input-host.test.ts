@@ -81,7 +81,7 @@ describe('join openssh on a host that is not fit for it', () => {
         chmodSync(config, mode);
         const expected = {...UNSUITABLE, says: /cannot be (read|written)|cannot read/};
         const {error} = await refused(stage, expected, [], {flags, prefix: NOBODY});
-        expect(error?.hint, 'who can').to.include('join as root, with sudo');
+        expect(error?.hint, 'who can').to.include('run this as root, with sudo');
       }
     });
 

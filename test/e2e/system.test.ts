@@ -181,6 +181,44 @@ describe('join openssh on the default paths', function () {
     await login('root');
   });
 
+  describe('and leave', () => {
+    const leaveThere = async (words: readonly string[] = []): Promise<Envelope> => {
+      const answer = envelope(await agentless(['leave', '--json', ...words], {prefix: space.prefix}));
+      expect(answer.status, JSON.stringify(answer)).to.equal(0);
+      return answer;
+    };
+
+    it('takes the drop-in out again: the whole of /etc and /var/lib is as it was', async function () {
+      if (!sshdIsAtLeast(8, 4)) skip(this, 'this sshd has no drop-ins');
+      configure();
+      await startSshd();
+      const before = await snapshot(space.path('/etc'));
+      const keys = await servedKeys(port);
+      await joinThere();
+      await login('root');
+      const {result, warnings} = await leaveThere();
+      expect(result.removed).to.include(DROP_IN);
+      expect(warnings).to.deep.equal([]);
+      expect(await snapshot(space.path('/etc'))).to.deep.equal(before);
+      expect(existsSync(space.path('/var/lib/agentless'))).to.equal(false);
+      expect(await servedKeys(port)).to.deep.equal(keys);
+      expect((await leaveThere()).changed).to.equal(false);
+    });
+
+    it('keeps the lines that others have put into the drop-in', async function () {
+      if (!sshdIsAtLeast(8, 4)) skip(this, 'this sshd has no drop-ins');
+      configure();
+      await startSshd();
+      await joinThere();
+      appendFileSync(space.path(DROP_IN), '# of the site\nMaxSessions 7\n');
+      const {result} = await leaveThere();
+      expect(readFileSync(space.path(DROP_IN), 'latin1')).to.equal('# of the site\nMaxSessions 7\n');
+      expect(result.left).to.deep.equal([]);
+      expect(result.restored).to.deep.equal([DROP_IN]);
+      expect((await servedKeys(port)).size, 'no certificates').to.equal(2);
+    });
+  });
+
   it('works without root on an sshd of an ordinary user', async function () {
     const mayRead = ['test', '-r', PROGRAM];
     const [program, ...words] = [...NOBODY, ...mayRead];
@@ -221,5 +259,10 @@ describe('join openssh on the default paths', function () {
     expect((await servedKeys(port)).size, 'two keys and two certificates').to.equal(4);
     await login('nobody');
     expect((await joinAsNobody()).changed).to.equal(false);
+    const leaving = ['leave', '--data-dir', join(home, 'data'), '--json'];
+    const left = envelope(await agentless(leaving, {prefix: [...space.prefix, ...NOBODY]}));
+    expect([left.status, left.changed, left.warnings], JSON.stringify(left)).to.deep.equal([0, true, []]);
+    expect(existsSync(join(home, 'data'))).to.equal(false);
+    expect((await servedKeys(port)).size, 'two keys').to.equal(2);
   });
 });

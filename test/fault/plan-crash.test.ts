@@ -8,13 +8,19 @@ import {CrashScene} from '../support/crash-scene.js';
 import {deathsOf, type Fault} from '../support/crashing-host.js';
 import {dataDirIn} from '../support/join-like-plan.js';
 
-for (const again of [false, true]) {
-  describe(`a power cut in ${again ? 'a change of a joined host' : 'a first join'}`, function () {
+const SCENES = [
+  {name: 'a first join', again: false, set: () => CrashScene.set(false)},
+  {name: 'a change of a joined host', again: true, set: () => CrashScene.set(true)},
+  {name: 'leaving', again: false, set: () => CrashScene.leaving()},
+];
+
+for (const {name: what, again, set} of SCENES) {
+  describe(`a power cut in ${what}`, function () {
     this.timeout(120_000);
     let scene: CrashScene;
 
     before(async () => {
-      scene = await CrashScene.set(again);
+      scene = await set();
     });
 
     after(() => scene.clear());

@@ -11,7 +11,7 @@ import {type PrivateSshd, startPrivateSshd} from '../../src/demo/private-sshd.js
 import {agentless} from '../support/cli.js';
 import {skip} from '../support/skip.js';
 import {envelope} from '../support/stage.js';
-import {snapshot} from '../support/tree.js';
+import {type Leaf, snapshot} from '../support/tree.js';
 
 const {
   TELEPORT_PROXY: proxy,
@@ -26,11 +26,14 @@ const NAME = `agentless-${Date.now().toString(36)}`;
 describe('join openssh against a real cluster', () => {
   let root: string;
   let sshd: PrivateSshd;
+  let untouched: Record<string, Leaf>;
 
   before(async function () {
     if (!proxy || !token) skip(this, 'TELEPORT_PROXY and TELEPORT_TOKEN are not set');
     root = mkdtempSync(join(tmpdir(), 'agentless-interop-'));
     sshd = await startPrivateSshd({directory: join(root, 'etc'), program: process.env['SSHD']});
+    const {'sshd.log': _, ...etc} = await snapshot(join(root, 'etc'));
+    untouched = etc;
   });
 
   after(async () => {
@@ -86,7 +89,23 @@ describe('join openssh against a real cluster', () => {
       await other.stop();
     }
   });
+
+  it('is left again: the host is as it was, and the cluster takes its record away', async () => {
+    const argv = ['leave', '--data-dir', join(root, 'data'), '--json'];
+    const left = envelope(await agentless(argv));
+    expect([left.exit, left.warnings], left.stderr + JSON.stringify(left.error)).to.deep.equal([0, []]);
+    expect(left.result.node.removed).to.equal(true);
+    const {'sshd.log': _, ...etc} = await snapshot(join(root, 'etc'));
+    expect(withoutTimes(etc)).to.deep.equal(withoutTimes(untouched));
+    expect(envelope(await agentless(argv)).changed).to.equal(false);
+  });
 });
+
+/** sshd writes its pid file anew when it is reloaded. */
+function withoutTimes(tree: Record<string, Leaf>): Record<string, Leaf> {
+  const {'sshd.pid': pid, ...rest} = tree;
+  return pid === undefined ? rest : {...rest, 'sshd.pid': {...pid, mtime: ''}};
+}
 
 function tsh(argv: readonly string[]): Promise<{stdout: string; stderr: string; missing: boolean}> {
   const home = mkdtempSync(join(tmpdir(), 'agentless-tsh-'));

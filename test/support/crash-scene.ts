@@ -4,17 +4,29 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {LocalHost} from '../../src/host/local.js';
 import {CrashingHost, type Fault} from './crashing-host.js';
-import {CONFIG, isReload, joinLike, makeHost, RUNNING} from './join-like-plan.js';
+import {
+  CONFIG,
+  ENABLED,
+  enableTimer,
+  isReload,
+  joinLike,
+  leaveLike,
+  makeHost,
+  RUNNING,
+} from './join-like-plan.js';
 import {type Leaf, snapshot, temporaryTree, Xattrs} from './tree.js';
 
 type Tree = Record<string, Leaf>;
 
 const RECORD = 'var/lib/agentless/record.json';
 
-/** Everything but the time of the running copy, which is written anew whenever the service is told to reload. */
+/** Everything but the times of what commands write: the running copy, and the trace of an enabled unit. */
 function withoutRunningTime(tree: Tree): Tree {
-  const {mtime, ...rest} = tree[RUNNING] ?? {kind: 'missing', mode: '', owner: ''};
-  return {...tree, [RUNNING]: rest};
+  const timeless = Object.entries(tree).map(([path, leaf]) => {
+    const {mtime, ...rest} = leaf;
+    return [path, path === RUNNING || path === ENABLED ? rest : leaf] as const;
+  });
+  return Object.fromEntries(timeless);
 }
 
 /** What two runs of the same plan have in common: not the times of what was written, nor the record's id and dates. */
@@ -36,7 +48,7 @@ export class CrashScene {
   #before: Tree = {};
   #after: Tree = {};
 
-  private constructor(private readonly again: boolean) {}
+  private constructor(private readonly again: boolean | 'leaving') {}
 
   /** `again`: the host has been joined before, and the plan changes the same files once more. */
   static async set(again: boolean): Promise<CrashScene> {
@@ -57,7 +69,28 @@ export class CrashScene {
     return new CrashingHost(this.#real, fault, isReload);
   }
 
+  /** A host that has been joined, changed once more, and given a timer; what it does is to leave. */
+  static async leaving(): Promise<CrashScene> {
+    const scene = new CrashScene('leaving');
+    const {root} = scene;
+    scene.#xattrs = await Xattrs.start(root);
+    await makeHost(root, scene.#xattrs);
+    const untouched = withoutRunningTime(await snapshot(root, scene.#xattrs));
+    await joinLike(scene.host(), root);
+    await joinLike(scene.host(), root, {}, true);
+    await enableTimer(scene.host(), root);
+    scene.keep('before');
+    scene.#before = await snapshot(root, scene.#xattrs);
+    const host = scene.host();
+    await scene.join(host);
+    scene.operations.push(...host.operations);
+    scene.#after = await snapshot(root, scene.#xattrs);
+    expect(withoutRunningTime(scene.#after), 'left').to.deep.equal(untouched);
+    return scene;
+  }
+
   join(host: CrashingHost, rest: Parameters<typeof joinLike>[2] = {}): Promise<void> {
+    if (this.again === 'leaving') return leaveLike(host, this.root, rest);
     return joinLike(host, this.root, rest, this.again);
   }
 
@@ -80,7 +113,9 @@ export class CrashScene {
     const tree = await snapshot(this.root, this.#xattrs);
     const after =
       which === 'either' ? tree[RECORD]?.content !== this.#before[RECORD]?.content : which === 'after';
-    if (after) expect(withoutTimes(tree), what).to.deep.equal(withoutTimes(this.#after));
+    // Leaving puts back the times as well.
+    const known = this.again === 'leaving' ? withoutRunningTime : withoutTimes;
+    if (after) expect(known(tree), what).to.deep.equal(known(this.#after));
     else expect(withoutRunningTime(tree), what).to.deep.equal(withoutRunningTime(this.#before));
     expect(tree[RUNNING]?.content, `${what}: running`).to.equal(tree[CONFIG]?.content);
   }

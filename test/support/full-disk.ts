@@ -1,4 +1,5 @@
-// Runs on a tiny file system of its own (see plan-disk-full.test.ts): joins with ever more room left, until it fits.
+// Runs on a tiny file system of its own (see plan-disk-full.test.ts): joins, and leaves, with ever more room left, until
+// it fits.
 
 import {lstatSync, readdirSync, rmSync, statfsSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -6,32 +7,36 @@ import {isDeepStrictEqual} from 'node:util';
 import {Failure} from '../../src/errors.js';
 import {LocalHost} from '../../src/host/local.js';
 import {recover} from '../../src/plan/plan.js';
-import {dataDirIn, joinLike, makeHost} from './join-like-plan.js';
+import {dataDirIn, joinLike, leaveLike, makeHost} from './join-like-plan.js';
 import {snapshot} from './tree.js';
 
 export interface Attempt {
   readonly code: string;
   readonly message: string;
-  /** The tree equals what it was before the join. */
+  /** The tree equals what it was before. */
   readonly whole: boolean;
   /** The same once there is room again and the next run has recovered. */
   readonly wholeLater: boolean;
 }
 
 export interface Report {
-  readonly attempts: readonly Attempt[];
+  readonly joins: readonly Attempt[];
+  readonly leaves: readonly Attempt[];
   readonly leftovers: {readonly size: number; readonly names: readonly string[]};
 }
 
-async function attempt(mount: string, room: number): Promise<Attempt> {
+async function attempt(mount: string, room: number, leaving: boolean): Promise<Attempt> {
   const root = join(mount, 'root');
   const filler = join(mount, 'filler');
   const host = new LocalHost();
   await makeHost(root);
+  if (leaving) await joinLike(host, root);
   const before = await snapshot(root);
   const {bavail, bsize} = statfsSync(mount);
   writeFileSync(filler, Buffer.alloc((bavail - room) * bsize));
-  const error: unknown = await joinLike(host, root).catch((reason: unknown) => reason);
+  const error: unknown = await (leaving ? leaveLike : joinLike)(host, root).catch(
+    (reason: unknown) => reason,
+  );
   const whole = isDeepStrictEqual(await snapshot(root), before);
   rmSync(filler);
   await recover(host, dataDirIn(root));
@@ -59,10 +64,14 @@ async function leftovers(mount: string): Promise<Report['leftovers']> {
 }
 
 async function main(mount: string): Promise<void> {
-  const attempts: Attempt[] = [];
-  for (let room = 0; attempts.at(-1)?.code !== 'done' && room < 64; room++)
-    attempts.push(await attempt(mount, room));
-  process.stdout.write(JSON.stringify({attempts, leftovers: await leftovers(mount)} satisfies Report));
+  const untilDone = async (leaving: boolean) => {
+    const attempts: Attempt[] = [];
+    for (let room = 0; attempts.at(-1)?.code !== 'done' && room < 64; room++)
+      attempts.push(await attempt(mount, room, leaving));
+    return attempts;
+  };
+  const [joins, leaves] = [await untilDone(false), await untilDone(true)];
+  process.stdout.write(JSON.stringify({joins, leaves, leftovers: await leftovers(mount)} satisfies Report));
 }
 
 await main(process.argv[2] ?? '');

@@ -3,12 +3,17 @@
 import {chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Host} from '../../src/host/host.js';
+import {dataDirectory} from '../../src/plan/data-directory.js';
 import {type ApplyOptions, apply, prune} from '../../src/plan/plan.js';
+import {readRecord} from '../../src/plan/record.js';
 import type {Step} from '../../src/plan/step.js';
+import {lastingSteps, takeBack} from '../../src/plan/take-back.js';
 import type {Xattrs} from './tree.js';
 
 export const CONFIG = 'etc/real/sshd_config.site';
 export const RUNNING = 'run/running-config';
+/** What enabling a unit leaves behind. */
+export const ENABLED = 'run/enabled.timer';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -35,7 +40,7 @@ export async function makeHost(root: string, xattrs?: Xattrs): Promise<void> {
 }
 
 export const dataDirIn = (root: string): string => join(root, 'var/lib/agentless');
-export const isReload = (argv: readonly string[]): boolean => argv[0] === 'cp';
+export const isReload = (argv: readonly string[]): boolean => argv[0] === 'cp' || argv[0] === 'rm';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
@@ -68,6 +73,66 @@ function joinSteps(root: string, again = false): readonly Step[] {
     {kind: 'check', argv: ['test', '-e', at(CONFIG)], why: 'check the configuration'},
     {kind: 'command', argv: reload, settle: reload, why: 'reload'},
   ];
+}
+
+/** A unit that is enabled, as steps of a later change. */
+function timerSteps(root: string): readonly Step[] {
+  const [unit, enabled] = [join(root, 'etc/renew.timer'), join(root, ENABLED)];
+  const disable = ['rm', '-f', enabled];
+  return [
+    {kind: 'path', path: unit, to: {kind: 'file', bytes: bytes('[Timer]\n')}, why: 'renew'},
+    {
+      kind: 'command',
+      argv: ['cp', unit, enabled],
+      settle: disable,
+      lasting: {
+        before: disable,
+        after: ['cp', '--no-preserve=mode', join(root, CONFIG), join(root, RUNNING)],
+      },
+      why: 'enable the timer',
+    },
+  ];
+}
+
+export async function enableTimer(host: Host, root: string): Promise<void> {
+  const steps = await prune(host, timerSteps(root));
+  await apply(host, steps, {dataDir: dataDirIn(root), operation: 'renew', settings: {nodeId: 'n-1'}});
+}
+
+/** What `leave` does to the host of such a join. */
+export async function leaveLike(host: Host, root: string, rest: Partial<ApplyOptions> = {}): Promise<void> {
+  const dataDir = dataDirIn(root);
+  const record = await readRecord(host, dataDir);
+  if (record === undefined) throw new Error('not joined');
+  const directory = dataDirectory(dataDir);
+  const nothing = () => undefined;
+  const {steps, left} = await takeBack(host, record.changes, {
+    directory,
+    without: nothing,
+    needed: nothing,
+    gone: new Set(),
+  });
+  const reload = ['cp', '--no-preserve=mode', join(root, CONFIG), join(root, RUNNING)];
+  const {before, after} = lastingSteps(record);
+  const all: Step[] = [
+    ...before,
+    ...steps,
+    {kind: 'check', argv: ['test', '-e', join(root, CONFIG)], why: 'check the configuration'},
+    {kind: 'command', argv: reload, settle: reload, why: 'reload'},
+    ...after,
+  ];
+  await apply(host, all, {
+    dataDir,
+    operation: 'leave',
+    settings: record.settings,
+    ends: {
+      transaction: record.transaction,
+      made: record.made,
+      keep: left.flatMap(({saved}) => saved ?? []),
+    },
+    beforeCommit: (note) => note({unregistering: 'n-1'}),
+    ...rest,
+  });
 }
 
 export async function joinLike(

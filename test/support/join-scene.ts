@@ -9,6 +9,8 @@ import type {Host} from '../../src/host/host.js';
 import {LocalHost} from '../../src/host/local.js';
 import {join} from '../../src/operations/join.js';
 import type {Joined} from '../../src/operations/joined.js';
+import {type LeaveWish, leave} from '../../src/operations/leave.js';
+import type {Departure} from '../../src/operations/leave-report.js';
 import type {JoinWish} from '../../src/operations/settings.js';
 import {recover} from '../../src/plan/plan.js';
 import {clientOf} from './cluster-client.js';
@@ -56,15 +58,18 @@ export class JoinScene {
       replace: true,
       ...changes,
     };
-    const silent = {heading: () => undefined, step: () => undefined, warn: () => undefined};
     return join(
-      {
-        host,
-        connect: () => mortal(clientOf(cluster), host),
-        report: silent,
-        confirm: async () => false,
-        signal: new AbortController().signal,
-      },
+      {host, connect: () => mortal(clientOf(cluster, {deadline: 30_000}), host), ...silent()},
+      wish,
+    );
+  }
+
+  /** Leaves as the program does, on this host. */
+  leave(host: CrashingHost, changes: Partial<LeaveWish> = {}): Promise<Departure> {
+    const {cluster, dataDir} = this.stage;
+    const wish = {dataDir, local: false, reload: true, dryRun: false, yes: false, ...changes};
+    return leave(
+      {host, connect: () => mortal(clientOf(cluster, {deadline: 30_000}), host), ...silent()},
       wish,
     );
   }
@@ -121,6 +126,12 @@ export class JoinScene {
     }
     return this.stage.stop();
   }
+}
+
+/** Nobody watches, answers or interrupts. */
+function silent() {
+  const report = {heading: () => undefined, step: () => undefined, warn: () => undefined};
+  return {report, confirm: async () => false, signal: new AbortController().signal};
 }
 
 /** The same object, whose methods throw once the host is dead: its process is gone as well. */

@@ -140,6 +140,18 @@ export class Stage {
     return envelope(await this.join([...words, '--json'], options));
   }
 
+  /** `agentless leave …` on this host. */
+  leave(words: readonly string[] = [], options: CliOptions = {}): Promise<CliResult> {
+    return agentless(['leave', '--data-dir', this.dataDir, ...words], options);
+  }
+
+  async leaveJson(
+    words: readonly string[] = [],
+    options: CliOptions = {},
+  ): Promise<Envelope & {stderr: string; exit: number | null}> {
+    return envelope(await this.leave([...words, '--json'], options));
+  }
+
   /** A certificate as the proxy would present it. */
   async identity(login = this.login, roles = ['access']): Promise<string> {
     const {privateKey, certificate} = await this.cluster.login({

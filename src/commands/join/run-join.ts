@@ -8,6 +8,7 @@ import {join} from '../../operations/join.js';
 import type {Joined} from '../../operations/joined.js';
 import type {JoinWish} from '../../operations/settings.js';
 import {parseLabels} from '../../ssh/labels.js';
+import {confirm} from '../confirm.js';
 import {type ConnectionFlags, connectionFrom} from '../connection.js';
 import type {Outcome} from '../envelope.js';
 import type {TextReporter} from '../reporter.js';
@@ -86,11 +87,4 @@ function wishOf(flags: JoinFlags, token: Secret | undefined): JoinWish {
 
 function defined<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({[key]: value} as Record<K, V>);
-}
-
-/** Asks only a person at a terminal; everybody else has --yes. */
-async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return false;
-  const prompts = await import('@inquirer/prompts');
-  return prompts.confirm({message: question, default: false}, {output: process.stderr});
 }

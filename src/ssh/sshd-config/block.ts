@@ -48,7 +48,14 @@ export function withBlockInPlace(bytes: Uint8Array, content: readonly string[]):
   return bytesOf(before + blockText(content, lineEnd(text)) + after);
 }
 
+/** The lines around our own. */
+export const MARKERS = [
+  '# BEGIN agentless (managed; undo with: agentless leave)',
+  '# END agentless',
+] as const;
+
 function blockText(content: readonly string[], end: string): string {
-  const lines = ['# BEGIN agentless (managed; undo with: agentless leave)', ...content, '# END agentless'];
+  const [begin, last] = MARKERS;
+  const lines = [begin, ...content, last];
   return lines.map((line) => withoutEnd(rawOf(line)) + end).join('');
 }

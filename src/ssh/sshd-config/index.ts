@@ -7,6 +7,7 @@ export {parseConfig, serialize, textOf} from './file.js';
 export {escapeGlob, matchesGlob} from './glob.js';
 export {accumulates} from './keywords.js';
 export {allOf, appliesToAll, firstGlobal, inMatches, winning} from './lookup.js';
+export {isBlank, withoutOwnLines} from './own-lines.js';
 export {type Installation, type Placement, place} from './place.js';
 export {quotePath} from './quote.js';
 export {staged} from './staged.js';

@@ -75,6 +75,27 @@ describe('the schemas of --json', () => {
     expect(check({...RESULT, proxy: 'no port'})[0]).to.match(/^\$\.proxy does not match/);
   });
 
+  it('of a leave takes one that was joined, one that was not, and nothing between', () => {
+    const check = (value: unknown) => violations(value, schemaNamed('leave'));
+    const nothing = {restored: [], removed: [], left: []};
+    const left = {
+      ...nothing,
+      cluster: 'example.com',
+      since: '2026-11-21T10:00:00.000Z',
+      node: {id: RESULT.node.id, hostname: 'web1', removed: false},
+      restored: ['/etc/ssh/sshd_config'],
+      left: [{path: '/a', reason: 'r', remedy: 'd'}],
+    };
+    expect(check(nothing)).to.deep.equal([]);
+    expect(check(left)).to.deep.equal([]);
+    expect(check({...left, preview: 'text'})).to.deep.equal([]);
+    expect(check({...left, left: [{path: '/a', reason: 'r'}]})).to.deep.equal([
+      '$.left[0].remedy is missing',
+    ]);
+    expect(check({...left, removed: ['a']})[0]).to.match(/^\$\.removed\[0\] does not match/);
+    expect(check({...left, saved: 'x'})).to.deep.equal(['$.saved is not known']);
+  });
+
   it('are read by a validator that passes over no rule', () => {
     expect(() => violations({}, {maximum: 5} as object)).to.throw('maximum');
   });

@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {differences} from '../../../src/operations/effect.js';
+import {differences, differencesOfLeaving} from '../../../src/operations/effect.js';
 import {layoutIn} from '../../../src/operations/layout.js';
 import {parseEffective} from '../../../src/ssh/sshd-config/index.js';
 
@@ -65,5 +65,31 @@ describe('the effect of a change, as sshd -T tells it', () => {
     expect(between(had, AFTER)).to.deep.equal([`HostCertificate ${other} would no longer be in effect`]);
     expect(between(had, AFTER, [other])).to.deep.equal([]);
     expect(between(`${BEFORE}hostcertificate none\n`, AFTER)).to.deep.equal([]);
+  });
+});
+
+describe('what leaving does, through sshd -T', () => {
+  const [one, ca] = ['/etc/ssh/agentless/one-cert.pub', '/etc/ssh/agentless/trusted_user_ca_keys'];
+  const joined = `port 22\nhostcertificate ${one}\nhostcertificate /site-cert.pub\ntrustedusercakeys ${ca}\n`;
+  const left = (after: string, trusted = 'none') =>
+    differencesOfLeaving(parseEffective(joined), parseEffective(after), {gone: new Set([one]), trusted});
+
+  it('is as meant: ours are gone, those of the site are in effect', () => {
+    expect(left('port 22\nhostcertificate /site-cert.pub\ntrustedusercakeys none\n')).to.deep.equal([]);
+    const site = 'port 22\nhostcertificate none\nhostcertificate /site-cert.pub\ntrustedusercakeys /ca\n';
+    expect(left(site, '/ca')).to.deep.equal([]);
+  });
+
+  it('tells what is still ours, what of others is not in effect, and everything else that has changed', () => {
+    expect(left(joined)).to.deep.equal([
+      `hostcertificate is "${one} /site-cert.pub" instead of "/site-cert.pub"`,
+      `trustedusercakeys is "${ca}" instead of "none"`,
+    ]);
+    expect(left('port 23\nhostcertificate none\nbanner /x\n', '/ca')).to.deep.equal([
+      'port is "23" instead of "22"',
+      'hostcertificate is "" instead of "/site-cert.pub"',
+      'trustedusercakeys is "" instead of "/ca"',
+      'banner is "/x" instead of ""',
+    ]);
   });
 });

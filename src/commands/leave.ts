@@ -1,0 +1,90 @@
+import * as Flags from '@oclif/core/flags';
+import {EXIT, Failure} from '../errors.js';
+import {BaseCommand} from './base-command.js';
+import type {Outcome} from './envelope.js';
+import type {LeaveReport} from './run-leave.js';
+
+/** `agentless leave`: see `operations/leave.ts` for what it does, in order. */
+export default class Leave extends BaseCommand {
+  static override summary = 'undo the join: this host as it was before, and out of the cluster';
+
+  static override description =
+    `Gives sshd back its own configuration and has it taken, removes what the join has written, proves both
+by a real handshake, and deletes the node record with the host's own identity. What somebody else
+has changed meanwhile stays theirs; only our own lines go. If anything fails, the host stays joined.
+
+Exit codes: 0 left (or not joined), 2 usage, 3 would change (--dry-run --exit-code), 6 host not
+suitable, 7 failed and still joined, 8 failed and not fully restored, 130 interrupted and still
+joined. A cluster that cannot be reached, or refuses, is a warning: the node record is named then.`;
+
+  static override examples = [
+    '<%= config.bin %> leave',
+    '<%= config.bin %> leave --dry-run',
+    '<%= config.bin %> leave --local',
+  ];
+
+  static override flags = {
+    'data-dir': Flags.string({
+      summary: 'where this tool keeps its state',
+      default: '/var/lib/agentless',
+      helpValue: 'DIR',
+    }),
+    local: Flags.boolean({summary: 'do not ask the cluster; the node record stays', default: false}),
+    'restart-sshd': Flags.boolean({
+      summary: 'check sshd and let it take its own configuration again (it is reloaded, not restarted)',
+      default: true,
+      allowNo: true,
+    }),
+    'sshd-check-command': Flags.string({
+      summary: 'further check, run by /bin/sh with the file appended',
+      helpValue: 'CMD',
+    }),
+    'sshd-restart-command': Flags.string({
+      summary: 'how to make sshd take its configuration, run by /bin/sh',
+      helpValue: 'CMD',
+      defaultHelp: async () => 'reload of the unit that sshd runs in',
+    }),
+    'dry-run': Flags.boolean({summary: 'show what would be done, change nothing', default: false}),
+    'exit-code': Flags.boolean({
+      summary: 'with --dry-run: exit 3 when something would change',
+      default: false,
+    }),
+    timeout: Flags.integer({
+      summary: 'seconds to keep trying a cluster that is busy',
+      default: 30,
+      min: 1,
+      max: 3600,
+    }),
+    yes: Flags.boolean({
+      char: 'y',
+      summary: 'delete the node record also when this host joined under another host name',
+      default: false,
+    }),
+  };
+
+  async run(): Promise<Outcome> {
+    const {flags} = await this.parse(Leave);
+    // oclif takes the default of --dry-run for given, so its own dependsOn says nothing.
+    if (flags['exit-code'] && !flags['dry-run']) {
+      throw new Failure('USAGE', '--exit-code goes with --dry-run only', {
+        hint: 'without --dry-run the host is left, and the exit code is 0',
+      });
+    }
+    const {leaveFromFlags} = await import('./run-leave.js');
+    const outcome = await leaveFromFlags(flags, this.reporter, this.interruptible(), this.config.version);
+    if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome)}\n`);
+    if (!flags['exit-code'] || !outcome.changed) return outcome;
+    process.exitCode = EXIT.drift;
+    return {...outcome, status: EXIT.drift};
+  }
+}
+
+/** The last word to a person. */
+function summary({changed, result}: Outcome<LeaveReport>): string {
+  if (result.preview !== undefined) return result.preview;
+  if (!changed) return 'this host is not joined; nothing to do';
+  const {cluster, left, since = ''} = result;
+  return left.length === 0
+    ? `\nLeft ${cluster}. This host is as it was before ${since.slice(0, 10)}.`
+    : `\nLeft ${cluster}. What stayed here is named above (${left.length}).`;
+}

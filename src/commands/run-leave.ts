@@ -1,0 +1,54 @@
+// From flags to the operation: opens this host and the way to the cluster, runs `leave`. Loaded only when a host is
+// really left, so that help stays quick.
+
+import {connect} from '../cluster/client.js';
+import {LocalHost} from '../host/local.js';
+import {leave} from '../operations/leave.js';
+import type {Departure} from '../operations/leave-report.js';
+import {confirm} from './confirm.js';
+import type {Outcome} from './envelope.js';
+import type {TextReporter} from './reporter.js';
+
+/** The `result` of the envelope. */
+export type LeaveReport = Omit<Departure, 'changed'>;
+
+/** The flags of `leave` as parsed. */
+export interface LeaveFlags {
+  readonly 'data-dir': string;
+  readonly local: boolean;
+  readonly 'restart-sshd': boolean;
+  readonly 'sshd-check-command': string | undefined;
+  readonly 'sshd-restart-command': string | undefined;
+  readonly 'dry-run': boolean;
+  readonly timeout: number;
+  readonly yes: boolean;
+}
+
+export async function leaveFromFlags(
+  flags: LeaveFlags,
+  report: Pick<TextReporter, 'heading' | 'step' | 'warn'>,
+  signal: AbortSignal,
+  clientVersion: string,
+): Promise<Outcome<LeaveReport>> {
+  const [check, reload] = [flags['sshd-check-command'], flags['sshd-restart-command']];
+  const {changed, ...result} = await leave(
+    {
+      host: new LocalHost(),
+      // Auth is verified by what this host has stored: no authority has to be named.
+      connect: (proxy) => connect({proxy, clientVersion, deadline: flags.timeout * 1000, env: process.env}),
+      report,
+      confirm,
+      signal,
+    },
+    {
+      dataDir: flags['data-dir'],
+      local: flags.local,
+      reload: flags['restart-sshd'],
+      ...(check !== undefined && {checkCommand: check}),
+      ...(reload !== undefined && {reloadCommand: reload}),
+      dryRun: flags['dry-run'],
+      yes: flags.yes,
+    },
+  );
+  return {changed, result};
+}
