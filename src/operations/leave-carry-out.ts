@@ -1,5 +1,5 @@
 // The part of leaving that changes the host: apply the plan, prove by handshake, delete the node record. If the end is
-// not reached, the plan puts every file back, sshd is asked to take it again, and so is the node record.
+// not reached, the plan puts every file back, sshd is asked to take them again, and the node record is written again.
 
 import {Failure} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
@@ -63,7 +63,7 @@ export async function carryOut(
 }
 
 /** Files are told as one line each time: those that sshd reads, and the others. */
-function progress(report: Reporter, {steps, config}: LeavePlan) {
+function progress(report: Reporter, {steps, config, reload}: LeavePlan) {
   let start = performance.now();
   const others = steps.filter((step) => step.kind === 'path' && !config.includes(step));
   const tell = (verb: string, which: readonly Step[]) => {
@@ -72,7 +72,7 @@ function progress(report: Reporter, {steps, config}: LeavePlan) {
   return (step: Step, milliseconds: number) => {
     if (step === config.at(-1)) tell('restore', config);
     if (step === others.at(-1)) tell('remove', others);
-    if (step.kind === 'command') report.step('reload', step.why, milliseconds);
+    if (step.kind === 'command') report.step(step === reload ? 'reload' : 'run', step.why, milliseconds);
     if (step.kind === 'command' || step === config.at(-1)) start = performance.now();
   };
 }

@@ -46,7 +46,7 @@ export function departure({record, settings}: Membership, plan: LeavePlan, nodeR
 export async function previewOf(
   host: Host,
   {settings}: Membership,
-  {steps}: LeavePlan,
+  {steps, reload}: LeavePlan,
   rest: {readonly unregister: boolean; readonly directory: string | undefined},
 ): Promise<string> {
   // Of the data directory it is enough that it goes.
@@ -56,7 +56,11 @@ export async function previewOf(
     `Would leave ${settings.cluster}. Nothing has been changed.`,
     '',
     ...shown.flatMap(({headline, lines}) => [headline, ...lines, '']),
-    ...steps.flatMap((step) => (step.kind === 'command' ? [`reload     ${step.why}`] : [])),
+    ...steps.flatMap((step) => {
+      return step.kind === 'command'
+        ? [`${(step === reload ? 'reload' : 'run').padEnd(10)} ${step.why}`]
+        : [];
+    }),
     ...(rest.unregister ? [`unregister node ${settings.nodeId}`] : []),
     ...(rest.directory === undefined ? [] : [`remove     ${rest.directory}`]),
   ].join('\n');

@@ -4,7 +4,7 @@ import type {Dialect} from './dialect.js';
 import {bytesOf, type Line, parseConfig, textOf, withoutEnd} from './file.js';
 import {escapeGlob} from './glob.js';
 
-/** The keywords that name files of ours, and nothing else does we write. */
+/** The only keywords that we write. */
 const OURS: ReadonlySet<string | undefined> = new Set(['hostcertificate', 'trustedusercakeys', 'include']);
 
 /**
