@@ -1,7 +1,6 @@
 // A real ssh client against a throw-away `sshd -i` that serves one connection on its standard input and output: no
 // port, no daemon, nothing shared with the running sshd.
 
-import {join} from 'node:path/posix';
 import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
 
@@ -120,7 +119,7 @@ const PATIENCE = 30_000;
 
 /**
  * All clients are run by one shell: what that starts costs a tenth of what a child of a large process costs. Its words
- * are the directory for what the clients say, the server, and the file of known hosts.
+ * are the beginning of the names of what the clients say, the server, and the file of known hosts.
  */
 const SCRIPT = `
 command -v ssh >/dev/null 2>&1 || exit 127
@@ -128,8 +127,8 @@ place=$1 server=$2 known=$3
 attempt() {
   n=$1 name=$2
   shift 2
-  ssh -F none -T -a -x -oProxyCommand="$server -E $place/log.$n -o LogLevel=DEBUG1"     -oBatchMode=yes -oStrictHostKeyChecking=yes -oUserKnownHostsFile="$known" -oGlobalKnownHostsFile=/dev/null     -oUpdateHostKeys=no -oControlPath=none -oLogLevel=DEBUG1 -oConnectTimeout=20 -oHostKeyAlias="$name"     "$@" rehearsal true </dev/null >/dev/null 2>"$place/said.$n"
-  echo "$?" >"$place/ended.$n"
+  ssh -F none -T -a -x -oProxyCommand="$server -E $place.log.$n -o LogLevel=DEBUG1"     -oBatchMode=yes -oStrictHostKeyChecking=yes -oUserKnownHostsFile="$known" -oGlobalKnownHostsFile=/dev/null     -oUpdateHostKeys=no -oControlPath=none -oLogLevel=DEBUG1 -oConnectTimeout=20 -oHostKeyAlias="$name"     "$@" rehearsal true </dev/null >/dev/null 2>"$place.said.$n"
+  echo "$?" >"$place.ended.$n"
 }
 `;
 
@@ -147,7 +146,6 @@ let batches = 0;
 async function run(host: Host, client: Client, attempts: readonly Attempt[]): Promise<readonly Connection[]> {
   batches += 1;
   const place = `${client.log}.${batches}`;
-  await host.makeDirectory(place, {mode: 0o700});
   const server = client.server.map(shellWord).join(' ').replaceAll('%', '%%');
   const {status} = await host.run(['/bin/sh', '-s', place, server, client.knownHosts], {
     input: [SCRIPT, ...rows(attempts), 'wait', ''].join('\n'),
@@ -155,19 +153,18 @@ async function run(host: Host, client: Client, attempts: readonly Attempt[]): Pr
   });
   if (status === 127) throw noClient();
   const read = async (name: string): Promise<string> => {
-    const entry = await host.look(join(place, name));
-    if (entry !== undefined) await host.remove(join(place, name));
+    const file = `${place}.${name}`;
+    const entry = await host.look(file);
+    if (entry !== undefined) await host.remove(file);
     return entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : '';
   };
-  const connections = await Promise.all(
+  return Promise.all(
     attempts.map(async (_, index) => ({
       said: await read(`said.${index}`),
       status: Number((await read(`ended.${index}`)) || '255'),
       log: await read(`log.${index}`),
     })),
   );
-  await host.remove(place);
-  return connections;
 }
 
 /** Some distributions install the server without the client. */

@@ -194,7 +194,10 @@ async function rollBack(
 async function prepare(host: Host, options: ApplyOptions): Promise<OpenDirectory> {
   const directory = await openDataDirectory(host, options.dataDir);
   try {
-    for (const note of (await recoverOpen(host, directory)).notes) options.warn?.(note);
+    const {outcome, operation, notes} = await recoverOpen(host, directory);
+    for (const note of notes) options.warn?.(note);
+    // The plan leaves out what was right when it was made, and that has just been undone.
+    if (outcome === 'undone' && operation !== undefined) throw overtaken();
     // A record that could not be extended later is found out now.
     const record = await readRecord(host, directory.path);
     if (options.ends !== undefined && options.ends.transaction !== record?.transaction) throw overtaken();

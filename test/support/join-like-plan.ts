@@ -4,7 +4,7 @@ import {chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, utimesSync, 
 import {join} from 'node:path';
 import type {Host} from '../../src/host/host.js';
 import {dataDirectory} from '../../src/plan/data-directory.js';
-import {type ApplyOptions, apply, prune} from '../../src/plan/plan.js';
+import {type ApplyOptions, apply, prune, recover} from '../../src/plan/plan.js';
 import {readRecord} from '../../src/plan/record.js';
 import type {Step} from '../../src/plan/step.js';
 import {lastingSteps, takeBack} from '../../src/plan/take-back.js';
@@ -102,6 +102,7 @@ export async function enableTimer(host: Host, root: string): Promise<void> {
 /** What `leave` does to the host of such a join. */
 export async function leaveLike(host: Host, root: string, rest: Partial<ApplyOptions> = {}): Promise<void> {
   const dataDir = dataDirIn(root);
+  await recover(host, dataDir);
   const record = await readRecord(host, dataDir);
   if (record === undefined) throw new Error('not joined');
   const directory = dataDirectory(dataDir);
@@ -141,6 +142,8 @@ export async function joinLike(
   rest: Partial<ApplyOptions> = {},
   again = false,
 ): Promise<void> {
+  // As every command does: a plan leaves out what is right already.
+  await recover(host, dataDirIn(root));
   const steps = await prune(host, joinSteps(root, again));
   await apply(host, steps, {
     dataDir: dataDirIn(root),

@@ -239,13 +239,18 @@ describe('applying a plan', () => {
     expect(readFileSync(at('file'), 'utf8')).to.equal('before');
   });
 
-  it('reports what an earlier run has left behind, and goes on', async () => {
+  it('puts back what a run cut off meanwhile has left, reports it, and wants a new plan', async () => {
     const cut = new CrashingHost(host, {at: 8, die: 'after'});
     await apply(cut, [write('file', 'after'), write('new', 'x')], options).catch(() => undefined);
     writeFileSync(at('file'), 'theirs');
     const warnings: string[] = [];
-    await apply(host, [write('new', 'y')], {...options, warn: (text) => warnings.push(text)});
+    const steps = [write('new', 'y')];
+    const warn = (text: string) => warnings.push(text);
+    const error: unknown = await apply(host, steps, {...options, warn}).catch((reason: unknown) => reason);
+    expect(error).to.include({code: 'HOST_UNSUITABLE', hint: 'run this again'});
     expect(warnings.join()).to.include('was changed by somebody else');
+    await apply(host, steps, {...options, warn});
+    expect(readFileSync(at('new'), 'utf8')).to.equal('y');
   });
 
   describe('the data directory', () => {
