@@ -51,6 +51,9 @@ export interface JoinResult {
   readonly hostAuthorities: readonly string[];
 }
 
+/** Who signs hosts, who signs the users that sshd sees, and who signs users for the cluster itself. */
+export type AuthorityType = 'host' | 'openssh' | 'user';
+
 /** Keys of one authority, as authorized_keys lines without comment; active first. */
 export interface Authority {
   readonly active: readonly string[];
@@ -78,7 +81,7 @@ export interface Cluster {
 }
 
 export interface Session {
-  authority(type: 'host' | 'openssh'): Promise<Authority>;
+  authority(type: AuthorityType): Promise<Authority>;
   /** One verified host certificate for each given authorized_keys line, in order. */
   certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<readonly string[]>;
   /** Nodes whose hostname or address equals one of the given. Reads lag behind writes by up to a second. */

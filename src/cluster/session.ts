@@ -6,7 +6,7 @@ import {formatAddress} from '../ssh/address.js';
 import type {AuthClient, AuthServices} from './auth-client.js';
 import {dialAuth} from './auth-dial.js';
 import {readAuthority} from './authority.js';
-import type {Authority, HostCertificateRequest, Identity, Node, Session} from './cluster.js';
+import type {Authority, AuthorityType, HostCertificateRequest, Identity, Node, Session} from './cluster.js';
 import {type Deadline, retry} from './deadline.js';
 import {checkSshCertificate, ROLE, readCerts} from './identity.js';
 import {publicPem} from './join-request.js';
@@ -36,7 +36,7 @@ export class AuthSession implements Session {
     this.#context = context;
   }
 
-  async authority(type: 'host' | 'openssh'): Promise<Authority> {
+  async authority(type: AuthorityType): Promise<Authority> {
     const domain = this.#identity.cluster;
     const answer = await this.#call(`tell its ${type} authority`, ({trust}, options) =>
       trust.getCertAuthority({type, domain, includeKey: false}, options),

@@ -5,6 +5,7 @@ import ClusterNodes from './cluster/nodes.js';
 import ClusterStart from './cluster/start.js';
 import Demo from './demo.js';
 import JoinOpenssh from './join/openssh.js';
+import Status from './status.js';
 
 export const COMMANDS = {
   'cluster:login': ClusterLogin,
@@ -12,4 +13,5 @@ export const COMMANDS = {
   'cluster:start': ClusterStart,
   demo: Demo,
   'join:openssh': JoinOpenssh,
+  status: Status,
 };

@@ -62,7 +62,8 @@ async function clearUp(
   }
 }
 
-async function readIdentity(host: Host, dataDir: string, settings: JoinSettings): Promise<Identity> {
+/** The credential of this node as it is stored; HOST_UNSUITABLE when a part of it is missing. */
+export async function readIdentity(host: Host, dataDir: string, settings: JoinSettings): Promise<Identity> {
   const [, key, certificate, authorities] = identityPaths(dataDir);
   const [keyText, certificateText, authoritiesText] = await Promise.all(
     [key, certificate, authorities].map((path) => readText(host, path)),

@@ -104,7 +104,7 @@ function defined<K extends string, V>(key: K, value: V | undefined): Partial<Rec
   return value === undefined ? {} : ({[key]: value} as Record<K, V>);
 }
 
-async function readAuthorities(path: string): Promise<string> {
+export async function readAuthorities(path: string): Promise<string> {
   const text = await readFile(path, 'latin1').catch((cause: unknown) => {
     throw new Failure('USAGE', `cannot read the authority file ${path}`, {
       cause,
