@@ -4,6 +4,7 @@ import ClusterLogin from './cluster/login.js';
 import ClusterNodes from './cluster/nodes.js';
 import ClusterStart from './cluster/start.js';
 import Demo from './demo.js';
+import Doctor from './doctor.js';
 import JoinOpenssh from './join/openssh.js';
 import Status from './status.js';
 
@@ -12,6 +13,7 @@ export const COMMANDS = {
   'cluster:nodes': ClusterNodes,
   'cluster:start': ClusterStart,
   demo: Demo,
+  doctor: Doctor,
   'join:openssh': JoinOpenssh,
   status: Status,
 };

@@ -25,8 +25,8 @@ export class ReadOnlyHost implements Host {
     return this.#host.run(argv, options);
   }
 
-  dial(address: string, port: number): Promise<Duplex> {
-    return this.#host.dial(address, port);
+  dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+    return this.#host.dial(address, port, signal);
   }
 
   write(path: string): Promise<never> {

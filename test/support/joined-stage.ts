@@ -1,9 +1,10 @@
 // A stage whose host has joined, to be damaged in one way after another: everything is put back after each.
 
 import {execFileSync} from 'node:child_process';
-import {existsSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import type {Diagnosis} from '../../src/operations/doctor.js';
 import type {Status} from '../../src/operations/status/report.js';
 import type {CliResult} from './cli.js';
 import {inProcess} from './in-process.js';
@@ -90,6 +91,27 @@ export class JoinedStage {
     expect(envelope.status).to.equal(ran.status);
     expect(ran.status).to.equal(envelope.result.problems.length === 0 ? 0 : 3);
     return {...envelope.result, exit: ran.status, envelope};
+  }
+
+  /** What `doctor --json` says, under the same conditions; nothing of its rehearsals may be left. */
+  async doctor(words: readonly string[] = []): Promise<Diagnosis & {exit: number | null}> {
+    const before = await this.#tree();
+    const ran = await inProcess(['doctor', '--json', ...this.place, ...words]);
+    expect(await this.#tree(), 'a doctor changes nothing').to.deep.equal(before);
+    for (const parent of ['/run', '/tmp'])
+      expect(
+        readdirSync(parent).filter((name) => name.startsWith(`agentless-${process.pid}-`)),
+      ).to.deep.equal([]);
+    const envelope = JSON.parse(ran.stdout || '{}') as Envelope;
+    expect(violations(envelope, schemaNamed('envelope')), ran.stderr).to.deep.equal([]);
+    expect(envelope.error, ran.stderr).to.equal(undefined);
+    expect(violations(envelope.result, schemaNamed('doctor'))).to.deep.equal([]);
+    const diagnosis = envelope.result as Diagnosis;
+    const failed = diagnosis.findings.filter(({status}) => status === 'fail');
+    expect(ran.status, JSON.stringify(failed)).to.equal(failed.length === 0 ? 0 : 3);
+    for (const {status, fix, text} of diagnosis.findings)
+      if (status === 'fail') expect(fix, `what to do about: ${text}`).to.be.a('string');
+    return {...diagnosis, exit: ran.status};
   }
 
   text(words: readonly string[] = []): Promise<CliResult> {
