@@ -83,6 +83,12 @@ function pipeInPlace(path: string): Failure {
   });
 }
 
+/** Whether an obstacle is nobody's fault: an ordinary user may not read host keys, and sshd starts nothing without one. */
+export function isForRootOnly({code, detail = ''}: Failure, {uid}: Probe): boolean {
+  if (uid === 0) return false;
+  return code !== 'SSHD_CONFIG_INVALID' || /no hostkeys available|permission denied/i.test(detail);
+}
+
 /** Only for reading files where sshd itself says nothing. */
 const RECENT: Version = [9, 9];
 

@@ -4,23 +4,21 @@
 import type {Cluster, ClusterInfo} from '../cluster/cluster.js';
 import type {Way} from '../cluster/examine.js';
 import {Failure} from '../errors.js';
-import {type Glance, glance} from '../host/glance.js';
+import {glance} from '../host/glance.js';
 import type {Host} from '../host/host.js';
 import {probe} from '../host/probe.js';
 import {ReadOnlyHost} from '../host/read-only.js';
 import {type ClusterFindings, type ClusterTools, walkToCluster} from './doctor/cluster.js';
-import {addressFinding, optionsFinding, servedFindings, sshdFinding} from './doctor/daemon.js';
-import {bad, CHECKS, type Finding, findingsOf, ok, skip} from './doctor/finding.js';
+import {CHECKS, type Finding, skip} from './doctor/finding.js';
+import {localFindings, type Patient} from './doctor/local.js';
 import {loginFindings} from './doctor/login.js';
-import {policyFinding, settingFindings, typesInUse} from './doctor/settings.js';
-import {authorityFindings, revokedFinding} from './doctor/trust.js';
 import type {KeyKind} from './ephemeral.js';
 import {readIdentity} from './ownership.js';
 import {authorityKind, kindOfKey} from './rehearsal.js';
 import {type Inspection, inspect} from './status/inspect.js';
 import {askCluster} from './status/online.js';
 import {type Past, readPast} from './status/past.js';
-import {type Commands, commandsFor, type Problem, type ProblemCode, USUAL} from './status/problem.js';
+import {commandsFor, USUAL} from './status/problem.js';
 
 export interface DoctorTools {
   readonly host: Host;
@@ -55,7 +53,7 @@ export async function doctor(tools: DoctorTools, wish: DoctorWish): Promise<Diag
   const online = await onlineFindings(tools, host, wish, patient);
   const findings = [
     ...online.findings,
-    ...(await localFindings(host, patient, online)),
+    ...(await localFindings(host, patient, online.asked, typeOf(signingKind(inspection, online.info)))),
     ...(await logins(tools.host, patient, online.info, wish.logins)),
   ];
   return {
@@ -64,13 +62,6 @@ export async function doctor(tools: DoctorTools, wish: DoctorWish): Promise<Diag
     ...(past.settings && {cluster: past.settings.cluster}),
     findings: findings.sort((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check)),
   };
-}
-
-interface Patient {
-  readonly past: Past;
-  readonly sight: Glance;
-  readonly inspection: Inspection;
-  readonly commands: Commands;
 }
 
 async function onlineFindings(
@@ -83,7 +74,11 @@ async function onlineFindings(
   const proxy = wish.proxy ?? settings?.proxy;
   if (proxy === undefined) {
     const fix = 'name it: --proxy-server HOST:PORT';
-    return {findings: [skip('name', 'no cluster was looked for: this host has joined none', fix)]};
+    const why =
+      patient.past.state === 'unknown'
+        ? 'it is not known which one this host has joined'
+        : 'this host has joined none';
+    return {findings: [skip('name', `no cluster was looked for: ${why}`, fix)]};
   }
   const cluster = tools.connect(proxy);
   try {
@@ -109,120 +104,6 @@ async function joinedTools(
   return {cluster: settings.cluster, identity, ask: (own) => askCluster(cluster, own, compared)};
 }
 
-const RECORD: readonly ProblemCode[] = [
-  'NOT_JOINED',
-  'UNREADABLE',
-  'RECORD_DAMAGED',
-  'RECORD_NEWER',
-  'RECORD_OF_OTHER_HOST',
-  'INTERRUPTED',
-  'JOURNAL_UNUSABLE',
-  'BUSY',
-  'DATA_DIRECTORY_OPEN',
-];
-const IDENTITY: readonly ProblemCode[] = [
-  'IDENTITY_MISSING',
-  'IDENTITY_EXPIRED',
-  'IDENTITY_NOT_YET_VALID',
-  'IDENTITY_ENDING',
-];
-const CONFIG: readonly ProblemCode[] = [
-  'LINES_MISSING',
-  'FILE_MISSING',
-  'FILE_CHANGED',
-  'FILE_REPLACED',
-  'OVERRIDDEN',
-  'NOT_IN_EFFECT',
-];
-const NAMES: readonly ProblemCode[] = [
-  'CERTIFICATE_INVALID',
-  'CERTIFICATE_EXPIRED',
-  'CERTIFICATE_NOT_YET_VALID',
-  'CERTIFICATE_ENDING',
-  'NAMES_MISSING',
-  'HOST_KEY_NEW',
-  'HOST_KEY_REPLACED',
-];
-
-/** Everything about this host itself. */
-async function localFindings(
-  host: Host,
-  patient: Patient,
-  {info, asked}: ClusterFindings,
-): Promise<Finding[]> {
-  const {past, sight, inspection, commands} = patient;
-  const {settings} = past;
-  const of = (codes: readonly ProblemCode[]) => (one: Problem) => codes.includes(one.code);
-  const {problems, held, names, trusted} = inspection;
-  const joined = settings !== undefined;
-  return [
-    ...recordFindings(past, inspection),
-    ...findingsOf('identity', past.problems.filter(of(IDENTITY)), undefined),
-    ...(joined ? [await addressFinding(host, sight, settings.address, held)] : []),
-    sshdFinding(sight),
-    ...configFindings(sight, problems.filter(of(CONFIG)), joined, commands),
-    optionsFinding(sight),
-    ...(joined ? await servedFindings(host, sight, held, commands) : []),
-    ...(joined
-      ? findingsOf(
-          'names',
-          problems.filter(of(NAMES)),
-          ok('names', `${held.length} certificates for all of ${names.join(', ')}`),
-        )
-      : []),
-    ...(joined ? authorityFindings(trusted, problems, asked, settings.cluster) : []),
-    await revokedFinding(host, sight, trusted),
-    ...settingFindings(sight, inspection, typeOf(signingKind(inspection, info))),
-    await policyFinding(host, typesInUse(sight, inspection)),
-  ];
-}
-
-function recordFindings(past: Past, {held}: Inspection): Finding[] {
-  const problems = past.problems.filter(({code}) => RECORD.includes(code));
-  const [only] = problems;
-  if (only?.code === 'NOT_JOINED' && problems.length === 1) {
-    if (held.length === 0) return [skip('record', only.message, only.fix)];
-    const text = 'there is no record of a join, but certificates of one lie here';
-    return [bad('fail', 'record', text, {proof: held.map(({file}) => file).join('\n'), fix: only.fix})];
-  }
-  const since = past.record?.since.slice(0, 10);
-  return findingsOf('record', problems, ok('record', `joined to ${past.settings?.cluster} since ${since}`));
-}
-
-function configFindings(
-  sight: Glance,
-  problems: readonly Problem[],
-  joined: boolean,
-  {status}: Commands,
-): Finding[] {
-  const {
-    obstacles,
-    facts,
-    daemon,
-    probe: {uid},
-    config,
-  } = sight;
-  const [met] = obstacles;
-  const own = findingsOf('config', problems, undefined);
-  if (facts !== undefined) {
-    const well = joined
-      ? `${config} brings our lines in, and nobody overrides them`
-      : `${config} is accepted by sshd`;
-    return own.length > 0 ? own : [ok('config', well)];
-  }
-  if (met === undefined || daemon === undefined) return own;
-  if (uid !== 0)
-    return [
-      ...own,
-      skip(
-        'config',
-        'only root may see what sshd makes of its configuration',
-        `run with sudo: ${status.replace('status', 'doctor')}`,
-      ),
-    ];
-  return [...own, bad('fail', 'config', met.message, {proof: met.detail ?? '', fix: met.hint ?? ''})];
-}
-
 /** The kind of key that signs users: of the keys that are trusted, else of the cluster, else what new clusters have. */
 function signingKind({trusted}: Inspection, info: ClusterInfo | undefined): KeyKind {
   const [line] = trusted?.cluster ?? [];
@@ -244,11 +125,7 @@ async function logins(
   if (facts === undefined) {
     const why = 'not tried: sshd could not be asked for its configuration';
     return wanted.map((login) => ({
-      ...skip(
-        'login',
-        `${login} was ${why}`,
-        `run with sudo: ${commands.status.replace('status', 'doctor')} --login ${login}`,
-      ),
+      ...skip('login', `${login} was ${why}`, `run with sudo: ${commands.doctor} --login ${login}`),
       login,
     }));
   }

@@ -3,7 +3,7 @@
 
 import type {Cluster} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
-import {type Glance, glance} from '../host/glance.js';
+import {type Glance, glance, isForRootOnly} from '../host/glance.js';
 import type {Host} from '../host/host.js';
 import {probe} from '../host/probe.js';
 import {ReadOnlyHost} from '../host/read-only.js';
@@ -89,9 +89,10 @@ async function ask(
 function obstacles({obstacles: met, daemon, probe}: Glance, {state}: Past, commands: Commands) {
   const problems: Problem[] = [];
   const unseen: string[] = [];
-  for (const {code, message, detail, hint = ''} of met) {
+  for (const one of met) {
+    const {code, message, detail, hint = ''} = one;
     if (daemon === undefined) problems.push(problem('SSHD_MISSING', message, hint));
-    else if (probe.uid !== 0)
+    else if (isForRootOnly(one, probe))
       unseen.push(`what sshd makes of its configuration; run with sudo to see it: ${commands.status}`);
     else if (code === 'SSHD_CONFIG_INVALID') {
       const text = 'sshd refuses its own configuration, and will not survive a reload or restart';

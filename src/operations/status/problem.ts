@@ -89,6 +89,7 @@ export interface Commands {
   readonly repair: string;
   readonly renew: string;
   readonly status: string;
+  readonly doctor: string;
 }
 
 export function commandsFor({dataDir, config}: Place): Commands {
@@ -101,5 +102,6 @@ export function commandsFor({dataDir, config}: Place): Commands {
     repair: `sudo agentless renew --repair${flags}`,
     renew: `sudo agentless renew${flags}`,
     status: `sudo agentless status${flags}`,
+    doctor: `sudo agentless doctor${flags}`,
   };
 }
