@@ -3,14 +3,14 @@
 import {Failure} from '../errors.js';
 import {formatPublicKey, parsePublicKey} from '../ssh/key.js';
 import {SshFormatError} from '../ssh/wire.js';
-import type {Authority} from './cluster.js';
+import type {Authority, AuthorityType} from './cluster.js';
 import type {CAKeySet, CertAuthorityV2} from './gen/types_pb.js';
 import {checkTlsAuthorities} from './identity.js';
 import {oneLine} from './one-line.js';
 import {readRotation} from './rotation.js';
 
 /** CLUSTER_REPLY_INVALID when it is another authority than was asked for, or has no key that can be read and used. */
-export function readAuthority(answer: CertAuthorityV2, type: 'host' | 'openssh', cluster: string): Authority {
+export function readAuthority(answer: CertAuthorityV2, type: AuthorityType, cluster: string): Authority {
   const {spec} = answer;
   if (spec?.type !== type || spec.clusterName !== cluster) {
     const received = `${spec?.type ?? 'no'} authority of ${JSON.stringify(spec?.clusterName)}`;

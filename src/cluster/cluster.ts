@@ -61,6 +61,9 @@ export interface JoinResult {
   readonly hostAuthorities: readonly string[];
 }
 
+/** Who signs hosts, who signs the users that sshd sees, and who signs users for the cluster itself. */
+export type AuthorityType = 'host' | 'openssh' | 'user';
+
 /** Keys of one authority: active ones sign, additional ones are trusted besides, while the authority is rotated. */
 export interface Authority {
   /** SSH keys, authorized_keys lines without comment. */
@@ -143,7 +146,7 @@ export interface Cluster {
 }
 
 export interface Session {
-  authority(type: 'host' | 'openssh'): Promise<Authority>;
+  authority(type: AuthorityType): Promise<Authority>;
   /** `hostKeys`: authorized_keys lines. This session goes on with the identity that it has. */
   certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<Certificates>;
   /** Nodes whose hostname or address equals one of the given. Reads lag behind writes by up to a second. */

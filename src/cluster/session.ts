@@ -2,7 +2,15 @@
 
 import type {AuthConnection, Call} from './auth-connection.js';
 import {readAuthority} from './authority.js';
-import type {Authority, Certificates, Credential, HostCertificateRequest, Node, Session} from './cluster.js';
+import type {
+  Authority,
+  AuthorityType,
+  Certificates,
+  Credential,
+  HostCertificateRequest,
+  Node,
+  Session,
+} from './cluster.js';
 import {listNodes} from './node-pages.js';
 import {NAMESPACE, nodeRecord} from './node-record.js';
 
@@ -15,7 +23,7 @@ export abstract class AuthSession implements Session {
     this.connection = connection;
   }
 
-  async authority(type: 'host' | 'openssh'): Promise<Authority> {
+  async authority(type: AuthorityType): Promise<Authority> {
     const domain = this.#cluster;
     const answer = await this.#call(`tell its ${type} authority`, ({trust}, options) =>
       trust.getCertAuthority({type, domain, includeKey: false}, options),

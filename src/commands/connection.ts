@@ -78,7 +78,7 @@ function required(value: string | undefined, flag: string, variable: string): st
   throw new Failure('USAGE', `${flag} is missing`, {hint: `give ${flag}, or set ${variable}`});
 }
 
-async function readAuthorities(path: string): Promise<string> {
+export async function readAuthorities(path: string): Promise<string> {
   const text = await readFile(path, 'latin1').catch((cause: unknown) => {
     throw new Failure('USAGE', `cannot read the authority file ${path}`, {
       cause,

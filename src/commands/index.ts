@@ -6,8 +6,10 @@ import ClusterNodes from './cluster/nodes.js';
 import ClusterRotate from './cluster/rotate.js';
 import ClusterStart from './cluster/start.js';
 import Demo from './demo.js';
+import Doctor from './doctor.js';
 import JoinOpenssh from './join/openssh.js';
 import Leave from './leave.js';
+import Status from './status.js';
 import TokensAdd from './tokens/add.js';
 import TokensLs from './tokens/ls.js';
 import TokensRm from './tokens/rm.js';
@@ -19,8 +21,10 @@ export const COMMANDS = {
   'cluster:rotate': ClusterRotate,
   'cluster:start': ClusterStart,
   demo: Demo,
+  doctor: Doctor,
   'join:openssh': JoinOpenssh,
   leave: Leave,
+  status: Status,
   'tokens:add': TokensAdd,
   'tokens:ls': TokensLs,
   'tokens:rm': TokensRm,

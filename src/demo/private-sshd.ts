@@ -23,6 +23,8 @@ export interface SshdOptions {
   /** Text of the configuration; the stock one of this system unless given. */
   readonly stock?: string;
   readonly keyTypes?: readonly string[];
+  /** Further words of its command line. */
+  readonly options?: readonly string[];
 }
 
 /** A distribution keeps the file as shipped under /usr/share; the one in /etc may have been edited since. */
@@ -41,7 +43,9 @@ export async function startPrivateSshd(options: SshdOptions): Promise<PrivateSsh
     mode: 0o644,
   });
   makePrivsepDirectory();
-  const child = spawn(program, ['-D', '-f', config, '-E', log], {stdio: 'ignore'});
+  const child = spawn(program, ['-D', '-f', config, '-E', log, ...(options.options ?? [])], {
+    stdio: 'ignore',
+  });
   const sshd = {
     config,
     port,

@@ -35,12 +35,7 @@ export interface HostFacts {
 export async function lookAt(host: Host, config: string, dataDir: string): Promise<HostFacts> {
   const found = await probe(host, [config, dirname(config), dataDir]);
   const real = await realConfig(host, config);
-  const resolved = await resolveAll(host, found.listeners.map(configOf));
-  const daemon = findDaemon(
-    found,
-    config,
-    (path) => path === config || (resolved.get(path) ?? path) === real,
-  );
+  const daemon = await daemonOf(host, found, config, real);
   if (daemon === undefined) {
     throw new Failure('HOST_UNSUITABLE', 'there is no sshd on this host', {
       hint: 'install the OpenSSH server first (openssh-server on Debian, Ubuntu, Fedora and RHEL)',
@@ -75,6 +70,17 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
   };
 }
 
+/** The daemon that reads `config`, whose real file is `real`, under whatever name it was given it. */
+export async function daemonOf(
+  host: Host,
+  found: Probe,
+  config: string,
+  real: string,
+): Promise<Daemon | undefined> {
+  const resolved = await resolveAll(host, found.listeners.map(configOf));
+  return findDaemon(found, config, (path) => path === config || (resolved.get(path) ?? path) === real);
+}
+
 /** A file with an Include line that sshd has accepted (else we are refused elsewhere) saves the probe. */
 async function includes(host: Host, daemon: Daemon, file: string): Promise<boolean | undefined> {
   const main = await host.look(file).catch(() => undefined);
@@ -87,7 +93,7 @@ async function resolveAll(host: Host, paths: readonly string[]): Promise<Readonl
   return new Map(await Promise.all(paths.map(resolve)));
 }
 
-async function realConfig(host: Host, config: string): Promise<string> {
+export async function realConfig(host: Host, config: string): Promise<string> {
   const real = await resolved(host, config);
   // Before sshd is asked to read it: a named pipe would keep it waiting.
   const entry = await host.look(real).catch(unreadable(config));
@@ -139,7 +145,7 @@ function refuseUnwritable({unwritable, uid}: Probe): void {
 }
 
 /** The live socket knows best: under socket activation Port in the file may mean nothing. */
-function portOf(daemon: Daemon, effective: EffectiveConfig): number {
+export function portOf(daemon: Daemon, effective: EffectiveConfig): number {
   const live = daemon.listening.map((address) => Number(address.slice(address.lastIndexOf(':') + 1)));
   return live[0] ?? Number(effective.one('port') ?? 22);
 }

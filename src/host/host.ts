@@ -56,8 +56,8 @@ export interface Host {
   append(path: string, text: string): Promise<void>;
   /** Runs a program without a shell. Never rejects for a non-zero status. Secrets go in by `input` only. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
-  /** A connection to a port as seen from this host. */
-  dial(address: string, port: number): Promise<Duplex>;
+  /** A connection to a port as seen from this host; the signal ends the attempt, or the connection. */
+  dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex>;
   /** Takes the lock or fails with HOST_LOCKED naming the holder's pid. A lock whose holder is gone is taken over. */
   lock(path: string): Promise<Lock>;
 }

@@ -218,8 +218,8 @@ export class LocalHost implements Host {
     return runLocally(argv, options);
   }
 
-  async dial(address: string, port: number): Promise<Duplex> {
-    const socket = connect({host: address, port});
+  async dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+    const socket = connect({host: address, port, ...(signal && {signal})});
     await once(socket, 'connect');
     return socket;
   }

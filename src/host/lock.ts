@@ -21,13 +21,17 @@ const bootId = async (): Promise<string> => (await read('/proc/sys/kernel/random
 
 /** Start time of a running process, field 22 of /proc/PID/stat (see proc(5)); undefined when it has ended. */
 async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await read(`/proc/${pid}/stat`);
+  return startIn(await read(`/proc/${pid}/stat`));
+}
+
+/** The same from the text of /proc/PID/stat. */
+export function startIn(stat: string): string | undefined {
   // The second field, the name in parentheses, may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields[0] === 'Z' ? undefined : fields[19];
 }
 
-function parseHolder(text: string): Holder | undefined {
+export function parseHolder(text: string): Holder | undefined {
   try {
     const {pid, start, boot} = JSON.parse(text) as Partial<Holder>;
     if (typeof pid === 'number' && typeof start === 'string' && typeof boot === 'string')

@@ -201,7 +201,8 @@ const REASONS = [
   /Certificate invalid|certificate.*(?:expired|not yet valid)/i,
   /No matching private key|Could not load host certificate|no matching host key/,
   /Authentication refused/,
-  /pam_open_session|PAM:/,
+  // With UsePAM every connection has lines such as "PAM: initializing for …".
+  /pam_open_session|^(?:error|fatal): PAM:|^PAM: User account has expired/,
   /^Partial publickey/,
   // The plain key is tried first, and fails: what became of the certificate matters.
   /^Failed publickey .*-CERT /,

@@ -94,7 +94,7 @@ async function clearUp(
   }
 }
 
-/** HOST_UNSUITABLE where a part of it is missing. */
+/** The credential of this node as it is stored; HOST_UNSUITABLE when a part of it is missing. */
 export async function readIdentity(host: Host, dataDir: string, settings: JoinSettings): Promise<Identity> {
   const [, key, certificate, authorities] = identityPaths(dataDir);
   const [keyText, certificateText, authoritiesText] = await Promise.all(

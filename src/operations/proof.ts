@@ -181,10 +181,19 @@ async function isServed(
   facts: HostFacts,
   {algorithms, blob}: Pick<Servable, 'algorithms' | 'blob'>,
 ): Promise<boolean> {
+  const served = await askServed(host, facts, algorithms);
+  return served !== undefined && sameBytes(served, blob);
+}
+
+/** The key or certificate that the daemon shows for these algorithms; undefined: none, or no answer. One connection. */
+export async function askServed(
+  host: Host,
+  facts: HostFacts,
+  algorithms: readonly string[],
+): Promise<Uint8Array | undefined> {
   const {address, port} = endpoint(facts);
   const stream = await host.dial(address, port).catch(() => undefined);
-  const served = stream && (await servedKey(stream, algorithms));
-  return served !== undefined && sameBytes(served, blob);
+  return stream && (await servedKey(stream, algorithms));
 }
 
 function blobOf(line: string): Uint8Array {

@@ -64,7 +64,7 @@ function isPredecessor(other: Node, node: Node): boolean {
   return other.hostname === node.hostname && other.address === node.address && other.subKind === 'openssh';
 }
 
-function describeNode(node: Node): string {
+export function describeNode(node: Node): string {
   return `node ${node.id}: ${node.hostname}, ${node.address}${node.subKind === 'openssh' ? '' : ' (with an agent)'}`;
 }
 
@@ -73,18 +73,21 @@ export interface Registration {
   readonly found: Node | undefined;
   /** True when it says what it should. */
   readonly right: boolean;
+  /** Records of other nodes with the same name or address. */
+  readonly others: readonly Node[];
 }
 
 /** What the cluster has on record for this node. Reads lag behind writes, so absence is looked at twice. */
 export async function registration(session: Session, node: Node): Promise<Registration> {
+  let others: readonly Node[] = [];
   for (const pause of [0, 1200]) {
     if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
-    const found = (await session.nodesLike(node.hostname, node.address)).find(
-      (other) => other.id === node.id,
-    );
-    if (found !== undefined) return {found, right: sameRecord(found, node)};
+    const like = await session.nodesLike(node.hostname, node.address);
+    const found = like.find((other) => other.id === node.id);
+    others = like.filter((other) => other.id !== node.id);
+    if (found !== undefined) return {found, right: sameRecord(found, node), others};
   }
-  return {found: undefined, right: false};
+  return {found: undefined, right: false, others};
 }
 
 function sameRecord(found: Node, wanted: Node): boolean {

@@ -11,14 +11,15 @@ import type {HostFacts, HostKey} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import {effectiveConfig, sshdCommand} from '../host/sshd.js';
 import {signCertificate} from '../ssh/certificate.js';
-import {formatPublicKey, generateKey, opensshPrivateKey, publicBlob} from '../ssh/key.js';
+import {formatPublicKey, generateKey, publicBlob} from '../ssh/key.js';
 import {differences} from './effect.js';
-import {acceptsHost, acceptsLogin, type Client, reasonOf} from './handshake.js';
+import {type KeyKind, Visitor, validity} from './ephemeral.js';
+import {acceptsHost, type Client, reasonOf} from './handshake.js';
 import {type Layout, layoutIn} from './layout.js';
-import {newStage} from './stage.js';
+import {onStage, type Put} from './stage.js';
 import {linesBehind} from './verdict.js';
 
-export type AuthorityKind = Parameters<typeof generateKey>[0];
+export type AuthorityKind = KeyKind;
 
 export interface Script {
   readonly facts: HostFacts;
@@ -51,47 +52,36 @@ export function kindOfKey(line: string): AuthorityKind {
   return line.startsWith('ssh-rsa') ? 'rsa2048' : line.startsWith('ssh-ed25519') ? 'ed25519' : 'p256';
 }
 
-const VALID_SECONDS = 600n;
-
 /** Throws REHEARSAL_FAILED with sshd's own reason; leaves nothing behind. */
 export async function rehearse(host: Host, script: Script): Promise<Rehearsed> {
-  const stage = await newStage(host, script.facts.probe.uid);
-  const written: string[] = [];
-  const put = async (name: string, text: string | Uint8Array, mode = 0o600) => {
-    const path = name.startsWith('/') ? name : join(stage, name);
-    written.push(path);
-    await host.write(path, typeof text === 'string' ? Buffer.from(text, 'latin1') : text, {mode});
-    return path;
-  };
-  try {
-    const layout = layoutIn(
-      stage,
-      script.keys.map((key) => key.file),
-    );
-    const config = await put('sshd_config', script.configFor(layout));
-    const authority = generateKey(script.authority);
-    await Promise.all([
-      ...script.keys.map((key) =>
-        put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority)),
-      ),
-      put(layout.userAuthorities, `${formatPublicKey(publicBlob(authority))}\n`),
-    ]);
-    const knownHosts = await put(
-      'known_hosts',
-      `@cert-authority * ${formatPublicKey(publicBlob(authority))}\n`,
-    );
-    const client: Client = {
-      knownHosts,
-      server: sshdCommand(script.facts.daemon, '-i', config),
-      log: join(stage, 'log'),
-    };
-    await allOf([checkEffect(host, script, config, layout), tryNames(host, client, script)]);
-    await tryLogins(host, client, script, {put, authority, layout});
-  } finally {
-    for (const path of written) await host.remove(path);
-    await host.remove(stage);
-  }
+  await onStage(host, script.facts.probe.uid, (stage, put) => play(host, script, stage, put));
   return {types: script.keys.map((key) => shortType(key.type)), names: script.names, logins: script.logins};
+}
+
+async function play(host: Host, script: Script, stage: string, put: Put): Promise<void> {
+  const layout = layoutIn(
+    stage,
+    script.keys.map((key) => key.file),
+  );
+  const config = await put('sshd_config', script.configFor(layout));
+  const authority = generateKey(script.authority);
+  await Promise.all([
+    ...script.keys.map((key) =>
+      put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority)),
+    ),
+    put(layout.userAuthorities, `${formatPublicKey(publicBlob(authority))}\n`),
+  ]);
+  const knownHosts = await put(
+    'known_hosts',
+    `@cert-authority * ${formatPublicKey(publicBlob(authority))}\n`,
+  );
+  const client: Client = {
+    knownHosts,
+    server: sshdCommand(script.facts.daemon, '-i', config),
+    log: join(stage, 'log'),
+  };
+  await allOf([checkEffect(host, script, config, layout), tryNames(host, client, script)]);
+  await tryLogins(host, client, script, {put, authority, layout});
 }
 
 /** Waits for all of them, also when one has failed: they work on the stage. The first failure counts. */
@@ -133,7 +123,7 @@ async function tryNames(host: Host, client: Client, script: Script): Promise<voi
 }
 
 interface Props {
-  readonly put: (name: string, text: string, mode?: number) => Promise<string>;
+  readonly put: Put;
   readonly authority: ReturnType<typeof generateKey>;
   readonly layout: Layout;
 }
@@ -145,19 +135,12 @@ async function tryLogins(
   script: Script,
   {put, authority, layout}: Props,
 ): Promise<void> {
-  if (script.logins.length === 0) return;
-  const key = generateKey('ed25519' === script.authority ? 'ed25519' : 'p256');
-  const identity = await put('login', await opensshPrivateKey(key));
+  const visitor = new Visitor(put, authority, script.authority);
   const server = [...client.server, '-o', `TrustedUserCAKeys=${layout.userAuthorities}`];
   for (const [index, user] of script.logins.entries()) {
-    await put('login-cert.pub', `${userCertificate(publicBlob(key), user, authority)}\n`);
-    const {
-      ok,
-      client: words,
-      log,
-    } = await acceptsLogin(host, {...client, server}, pick(script.names, index), {user, identity});
-    if (ok) continue;
-    const reason = reasonOf(log) ?? words;
+    const result = await visitor.tries(host, {...client, server}, pick(script.names, index), user);
+    if (result.ok) continue;
+    const reason = reasonOf(result.log) ?? result.client;
     throw new Failure('REHEARSAL_FAILED', `${user} would be refused`, {
       detail: [`sshd says: ${reason}`, ...linesBehind(script.facts, reason)].join('\n'),
       hint: 'seen in a rehearsal with a throw-away certificate, nothing was changed',
@@ -167,20 +150,6 @@ async function tryLogins(
 
 function hostCertificate(key: HostKey, script: Script, authority: Props['authority']): string {
   return `${signCertificate({type: 'host', key: key.blob, principals: script.names, ...validity()}, authority)}\n`;
-}
-
-function userCertificate(key: Uint8Array, user: string, authority: Props['authority']): string {
-  const principals = [user, '-teleport-internal-join'];
-  const extensions = {'permit-pty': ''};
-  return signCertificate(
-    {type: 'user', key, keyId: 'rehearsal', principals, extensions, ...validity()},
-    authority,
-  );
-}
-
-function validity() {
-  const now = BigInt(Math.floor(Date.now() / 1000));
-  return {validAfter: now - 60n, validBefore: now + VALID_SECONDS};
 }
 
 function pick<T>(items: readonly T[], index: number): T {

@@ -5,8 +5,34 @@ import {randomBytes} from 'node:crypto';
 import {join} from 'node:path/posix';
 import type {Host} from '../host/host.js';
 
+/** Writes a file on the stage, by its name or absolute path, latin-1 or bytes; gives its path. */
+export type Put = (name: string, content: string | Uint8Array, mode?: number) => Promise<string>;
+
+/** Work in a private directory that is gone afterwards, however the work ends. */
+export async function onStage<T>(
+  host: Host,
+  uid: number,
+  work: (stage: string, put: Put) => Promise<T>,
+): Promise<T> {
+  const stage = await newStage(host, uid);
+  const written: string[] = [];
+  const put: Put = async (name, content, mode = 0o600) => {
+    const path = name.startsWith('/') ? name : join(stage, name);
+    written.push(path);
+    const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
+    await host.write(path, bytes, {mode});
+    return path;
+  };
+  try {
+    return await work(stage, put);
+  } finally {
+    for (const path of written) await host.remove(path);
+    await host.remove(stage);
+  }
+}
+
 /** Makes a directory that only this user can look into. */
-export async function newStage(host: Host, uid: number): Promise<string> {
+async function newStage(host: Host, uid: number): Promise<string> {
   const parent = uid === 0 ? '/run' : '/tmp';
   const space = await processSpace(host);
   if (space !== undefined) await sweep(host, parent, uid, space);

@@ -64,9 +64,15 @@ const wanted = (effective: HostFacts['effective']): string => effective.all('lis
 
 /** Lines of the configuration that sshd's reason for refusing a login speaks of. */
 export function linesBehind(facts: HostFacts, reason: string): string[] {
-  const words = reason.toLowerCase();
+  // Every line of sshd's log names the port of the client.
+  const words = new Set(
+    reason
+      .toLowerCase()
+      .replace(/ from \S+ port \d+/g, '')
+      .match(/[a-z0-9]+/g),
+  );
   return siteSettings(facts)
-    .filter(({keyword}) => words.includes(keyword) || UNNAMED.some((one) => isMeant(one, keyword, reason)))
+    .filter(({keyword}) => words.has(keyword) || UNNAMED.some((one) => isMeant(one, keyword, reason)))
     .map(lineOf);
 }
 

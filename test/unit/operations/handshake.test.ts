@@ -70,6 +70,13 @@ describe("sshd's own reason for a refusal", () => {
     expect(reasonOf(log(plain))).to.equal(plain);
   });
 
+  it('is nothing of what PAM says of every connection', () => {
+    const noise = 'debug1: PAM: initializing for "deploy"\r\ndebug1: PAM: setting PAM_RHOST to "UNKNOWN"\r\n';
+    const failed = 'Failed publickey for deploy from UNKNOWN port 65535 ssh2: ED25519-CERT SHA256:x ID x';
+    expect(reasonOf(noise)).to.equal(undefined);
+    expect(reasonOf(noise + log(failed))).to.equal(failed);
+  });
+
   it('is its last word that is not debugging where none is known', () => {
     expect(reasonOf('debug1: a\r\nfirst\r\nfatal: out of luck\r\ndebug1: b\r\n\r\n')).to.equal(
       'fatal: out of luck',

@@ -149,13 +149,17 @@ describe('the record of a node', () => {
   it('is shown as it was found, and as missing only after a second look', async () => {
     const stored = here.node({labels: {old: 'x'}});
     await here.session.putNode(stored);
-    expect(await registration(here.session, here.node())).to.deep.equal({found: stored, right: false});
+    expect(await registration(here.session, here.node())).to.deep.equal({
+      found: stored,
+      right: false,
+      others: [],
+    });
     const before = here.server.stats.requests['proto.AuthService/ListResources'] ?? 0;
     const gone = await registration(
       here.session,
       here.node({id: randomUUID(), hostname: 'x', address: 'x:1'}),
     );
-    expect(gone).to.deep.equal({found: undefined, right: false});
+    expect(gone).to.deep.equal({found: undefined, right: false, others: []});
     const after = here.server.stats.requests['proto.AuthService/ListResources'] ?? 0;
     expect(after - before).to.be.greaterThan(1);
   });

@@ -1,0 +1,134 @@
+// Walks the whole way from a name to a shell, layer by layer, and says of each what was seen and what to do. Changes
+// nothing on the host: what it needs for rehearsals lies in a private directory and is gone afterwards.
+
+import type {Cluster, ClusterInfo} from '../cluster/cluster.js';
+import type {Way} from '../cluster/examine.js';
+import {Failure} from '../errors.js';
+import {glance} from '../host/glance.js';
+import type {Host} from '../host/host.js';
+import {probe} from '../host/probe.js';
+import {ReadOnlyHost} from '../host/read-only.js';
+import {type ClusterFindings, type ClusterTools, walkToCluster} from './doctor/cluster.js';
+import {CHECKS, type Finding, skip} from './doctor/finding.js';
+import {localFindings, type Patient} from './doctor/local.js';
+import {loginFindings} from './doctor/login.js';
+import type {KeyKind} from './ephemeral.js';
+import {readIdentity} from './ownership.js';
+import {authorityKind, kindOfKey} from './rehearsal.js';
+import {type Inspection, inspect} from './status/inspect.js';
+import {askCluster} from './status/online.js';
+import {type Past, readPast} from './status/past.js';
+import {commandsFor, USUAL} from './status/problem.js';
+
+export interface DoctorTools {
+  readonly host: Host;
+  readonly connect: (proxy: string) => Cluster;
+  readonly wayTo: (proxy: string) => Way;
+}
+
+export interface DoctorWish {
+  readonly dataDir: string;
+  readonly config?: string;
+  /** Web address of a proxy; the one that was joined when absent. */
+  readonly proxy?: string;
+  readonly logins: readonly string[];
+}
+
+export interface Diagnosis {
+  readonly host: string;
+  readonly state: Past['state'];
+  readonly cluster?: string;
+  /** In the order in which a connection meets them. */
+  readonly findings: readonly Finding[];
+}
+
+export async function doctor(tools: DoctorTools, wish: DoctorWish): Promise<Diagnosis> {
+  const host = new ReadOnlyHost(tools.host);
+  const commands = commandsFor({dataDir: wish.dataDir, config: wish.config ?? USUAL.config});
+  const probing = probe(host);
+  const past = await readPast(host, wish.dataDir, commands);
+  const sight = await glance(host, wish.config ?? past.settings?.config ?? USUAL.config, probing);
+  const inspection = await inspect(host, {sight, past, dataDir: wish.dataDir, commands});
+  const patient = {past, sight, inspection, commands};
+  const online = await onlineFindings(tools, host, wish, patient);
+  const findings = [
+    ...online.findings,
+    ...(await localFindings(host, patient, online.asked, typeOf(signingKind(inspection, online.info)))),
+    ...(await logins(tools.host, patient, online.info, wish.logins)),
+  ];
+  return {
+    host: past.settings?.hostname ?? host.name,
+    state: past.state,
+    ...(past.settings && {cluster: past.settings.cluster}),
+    findings: findings.sort((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check)),
+  };
+}
+
+async function onlineFindings(
+  tools: DoctorTools,
+  host: Host,
+  wish: DoctorWish,
+  patient: Patient,
+): Promise<ClusterFindings> {
+  const {settings} = patient.past;
+  const proxy = wish.proxy ?? settings?.proxy;
+  if (proxy === undefined) {
+    const fix = 'name it: --proxy-server HOST:PORT';
+    const why =
+      patient.past.state === 'unknown'
+        ? 'it is not known which one this host has joined'
+        : 'this host has joined none';
+    return {findings: [skip('name', `no cluster was looked for: ${why}`, fix)]};
+  }
+  const cluster = tools.connect(proxy);
+  try {
+    const joined = settings && (await joinedTools(host, wish.dataDir, cluster, patient));
+    return await walkToCluster({way: tools.wayTo(proxy), cluster, ...(joined && {joined})});
+  } finally {
+    await cluster.close();
+  }
+}
+
+async function joinedTools(
+  host: Host,
+  dataDir: string,
+  cluster: Cluster,
+  {past: {settings}, inspection, commands}: Patient,
+): Promise<ClusterTools['joined']> {
+  if (settings === undefined) return undefined;
+  const identity = await readIdentity(host, dataDir, settings).catch((error: unknown) => {
+    if (error instanceof Failure) return undefined;
+    throw error;
+  });
+  const compared = {settings, held: inspection.held, trusted: inspection.trusted, commands};
+  return {cluster: settings.cluster, identity, ask: (own) => askCluster(cluster, own, compared)};
+}
+
+/** The kind of key that signs users: of the keys that are trusted, else of the cluster, else what new clusters have. */
+function signingKind({trusted}: Inspection, info: ClusterInfo | undefined): KeyKind {
+  const [line] = trusted?.cluster ?? [];
+  if (line !== undefined) return kindOfKey(line);
+  return authorityKind(info?.suite ?? 'balanced-v1');
+}
+
+function typeOf(kind: KeyKind): string {
+  return kind === 'rsa2048' ? 'ssh-rsa' : kind === 'p256' ? 'ecdsa-sha2-nistp256' : 'ssh-ed25519';
+}
+
+async function logins(
+  host: Host,
+  {sight: {facts}, inspection, commands}: Patient,
+  info: ClusterInfo | undefined,
+  wanted: readonly string[],
+): Promise<readonly Finding[]> {
+  if (wanted.length === 0) return [];
+  if (facts === undefined) {
+    const why = 'not tried: sshd could not be asked for its configuration';
+    return wanted.map((login) => ({
+      ...skip('login', `${login} was ${why}`, `run with sudo: ${commands.doctor} --login ${login}`),
+      login,
+    }));
+  }
+  const authorities = inspection.trusted?.cluster ?? [];
+  return loginFindings(host, facts, {logins: wanted, kind: signingKind(inspection, info), authorities});
+}

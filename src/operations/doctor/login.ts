@@ -1,0 +1,121 @@
+// Whether a login would get in, decided by trying it: the live configuration on a throw-away `sshd -i`, a real client, a
+// throw-away certificate. Then explained, by sshd's own words and by what stands in the files.
+
+import {join} from 'node:path/posix';
+import type {HostFacts} from '../../host/facts.js';
+import type {Host} from '../../host/host.js';
+import {sshdCommand} from '../../host/sshd.js';
+import {formatPublicKey, generateKey, publicBlob} from '../../ssh/key.js';
+import {inMatches, parseEffective, settings} from '../../ssh/sshd-config/index.js';
+import {type KeyKind, Visitor} from '../ephemeral.js';
+import {type Client, type HandshakeResult, reasonOf} from '../handshake.js';
+import {onStage} from '../stage.js';
+import {fingerprintOf, readTrustedKeys} from '../status/authorities.js';
+import {linesBehind} from '../verdict.js';
+import {accountNotes, readAccount} from './account.js';
+import {bad, type Finding, ok} from './finding.js';
+import {remedyFor} from './remedy.js';
+
+export interface Visit {
+  readonly logins: readonly string[];
+  /** Of the authority that the cluster signs users with, so that CASignatureAlgorithms is tested as well. */
+  readonly kind: KeyKind;
+  /** Keys of the cluster that sign users, "type base64". */
+  readonly authorities: readonly string[];
+}
+
+export async function loginFindings(
+  host: Host,
+  facts: HostFacts,
+  {logins, kind, authorities}: Visit,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  await onStage(host, facts.probe.uid, async (stage, put) => {
+    const authority = generateKey(kind);
+    const trusted = await put('trusted', `${formatPublicKey(publicBlob(authority))}\n`);
+    // The client is to trust the host as it is: what it shows is looked at elsewhere.
+    const known = facts.hostKeys.map(({blob}) => `* ${formatPublicKey(blob)}\n`).join('');
+    const client: Client = {
+      knownHosts: await put('known_hosts', known),
+      server: throwAway(facts, trusted),
+      log: join(stage, 'log'),
+    };
+    const visitor = new Visitor(put, authority, kind);
+    for (const user of logins) {
+      const other = await otherAuthorities(host, facts, user, authorities);
+      findings.push(
+        other ??
+          (await judgeLogin(host, facts, user, await visitor.tries(host, client, 'agentless-doctor', user))),
+      );
+    }
+  });
+  return findings;
+}
+
+/**
+ * A Match block that gives this login authorities of its own wins over the command line, and so over ours: then the file
+ * that it names decides, and is read instead.
+ */
+async function otherAuthorities(
+  host: Host,
+  facts: HostFacts,
+  login: string,
+  authorities: readonly string[],
+): Promise<Finding | undefined> {
+  const connection = ['-C', `user=${login},host=localhost,addr=127.0.0.1`];
+  const {status, stdout} = await host.run([...sshdCommand(facts.daemon, '-T', facts.config), ...connection]);
+  if (status !== 0) return undefined;
+  const file = parseEffective(stdout).one('trustedusercakeys');
+  if (file === undefined || file === facts.effective.one('trustedusercakeys')) return undefined;
+  const line = inMatches(settings(facts.tree, facts.dialect), 'trustedusercakeys').find(
+    ({args}) => args[0] === file,
+  );
+  const proof =
+    line === undefined
+      ? ''
+      : `${line.file} line ${line.line}: ${line.raw.trim()} (Match ${line.scope?.criteria})`;
+  const trusted = await readTrustedKeys(host, await host.resolve(file).catch(() => file));
+  const keys = [...(trusted?.cluster ?? []), ...(trusted?.own ?? [])].map(fingerprintOf);
+  if (authorities.some((key) => keys.includes(fingerprintOf(key)))) {
+    const text = `${login} is given authorities of its own by a Match block, with the cluster's among them; the login itself was not rehearsed`;
+    return {...bad('warn', 'login', text, {proof}), login};
+  }
+  const text = `${login} would be refused: for this login sshd trusts ${file} instead of the authorities of the cluster`;
+  return {
+    ...bad('fail', 'login', text, {proof, fix: "take that line out, or add the cluster's keys to that file"}),
+    login,
+  };
+}
+
+/** Options come first to win: ours before those of the daemon, whose files are all the same its own. */
+function throwAway(facts: HostFacts, trusted: string): readonly string[] {
+  const [program = '', mode = '', ...rest] = sshdCommand(facts.daemon, '-i', facts.config);
+  return [program, mode, '-o', `TrustedUserCAKeys=${trusted}`, ...rest];
+}
+
+async function judgeLogin(
+  host: Host,
+  facts: HostFacts,
+  login: string,
+  {ok: entered, client, log}: HandshakeResult,
+): Promise<Finding> {
+  const account = await readAccount(host, login, facts);
+  const notes = accountNotes(account, facts);
+  const tried = 'rehearsed for real, as far as a command that does nothing';
+  if (entered) {
+    const text = `${login} would get in (${tried})`;
+    if (notes.length === 0) return {...ok('login', text), login};
+    const fix = notes.map((note) => note.fix).join('\n');
+    return {...bad('warn', 'login', text, {cause: notes.map(({text: why}) => why).join('\n'), fix}), login};
+  }
+  const reason = reasonOf(log) ?? client;
+  const lines = linesBehind(facts, reason);
+  const why = [...lines, ...notes.map(({text: note}) => note)].join('\n');
+  const fix = remedyFor(login, reason, lines) ?? notes.map((note) => note.fix).join('\n');
+  const finding = bad('fail', 'login', `${login} would be refused (${tried})`, {
+    proof: `sshd says: ${reason}`,
+    cause: why,
+    fix: fix === '' ? "look at sshd's own log while somebody tries, with LogLevel DEBUG1" : fix,
+  });
+  return {...finding, login};
+}

@@ -1,0 +1,49 @@
+// Throw-away authorities and what they sign: for a rehearsal, and for trying a login on a configuration as it is. Nothing
+// of it is ever trusted outside a private directory, or for longer than ten minutes.
+
+import type {KeyObject} from 'node:crypto';
+import type {Host} from '../host/host.js';
+import {signCertificate} from '../ssh/certificate.js';
+import {generateKey, opensshPrivateKey, publicBlob} from '../ssh/key.js';
+import {acceptsLogin, type Client, type HandshakeResult} from './handshake.js';
+import type {Put} from './stage.js';
+
+export type KeyKind = Parameters<typeof generateKey>[0];
+
+const VALID_SECONDS = 600n;
+
+export function validity() {
+  const now = BigInt(Math.floor(Date.now() / 1000));
+  return {validAfter: now - 60n, validBefore: now + VALID_SECONDS};
+}
+
+/** A key and a certificate for one login after another, as a proxy would present them. */
+export class Visitor {
+  readonly #put: Put;
+  readonly #authority: KeyObject;
+  readonly #key: KeyObject;
+  #identity: string | undefined;
+
+  constructor(put: Put, authority: KeyObject, kind: KeyKind) {
+    this.#put = put;
+    this.#authority = authority;
+    this.#key = generateKey(kind === 'ed25519' ? 'ed25519' : 'p256');
+  }
+
+  /** Logs in, runs `true` and leaves; `client.server` must trust the authority. */
+  async tries(host: Host, client: Client, name: string, user: string): Promise<HandshakeResult> {
+    this.#identity ??= await this.#put('login', await opensshPrivateKey(this.#key));
+    await this.#put('login-cert.pub', `${this.#certificateFor(user)}\n`);
+    return acceptsLogin(host, client, name, {user, identity: this.#identity});
+  }
+
+  #certificateFor(user: string): string {
+    const principals = [user, '-teleport-internal-join'];
+    const extensions = {'permit-pty': ''};
+    const key = publicBlob(this.#key);
+    return signCertificate(
+      {type: 'user', key, keyId: 'rehearsal', principals, extensions, ...validity()},
+      this.#authority,
+    );
+  }
+}

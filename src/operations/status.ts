@@ -1,0 +1,125 @@
+// How a host stands: what a join has made of it, what has become of that since, and, when asked, what the cluster says.
+// Changes nothing: not even what an interrupted run has left is undone, it is told of.
+
+import type {Cluster} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
+import {type Glance, glance, isForRootOnly} from '../host/glance.js';
+import type {Host} from '../host/host.js';
+import {probe} from '../host/probe.js';
+import {ReadOnlyHost} from '../host/read-only.js';
+import {readIdentity} from './ownership.js';
+import {type Inspection, inspect} from './status/inspect.js';
+import {type Asked, askCluster} from './status/online.js';
+import {type Past, readPast} from './status/past.js';
+import {
+  type Commands,
+  commandsFor,
+  kindOf,
+  PROBLEM_KINDS,
+  type Problem,
+  problem,
+  USUAL,
+} from './status/problem.js';
+import {reportOf, type Status} from './status/report.js';
+
+export interface StatusWish {
+  readonly dataDir: string;
+  /** The one of the record when absent, else the usual one. */
+  readonly config?: string;
+}
+
+export interface StatusTools {
+  readonly host: Host;
+  /** Given: the cluster is asked, too. */
+  readonly connect?: (proxy: string) => Cluster;
+  readonly warn: (text: string) => void;
+}
+
+export async function status(tools: StatusTools, {dataDir, config: asked}: StatusWish): Promise<Status> {
+  const host = new ReadOnlyHost(tools.host);
+  const commands = commandsFor({dataDir, config: asked ?? USUAL.config});
+  const probing = probe(host);
+  const past = await readPast(host, dataDir, commands);
+  const sight = await glance(host, asked ?? past.settings?.config ?? USUAL.config, probing);
+  const inspection = await inspect(host, {sight, past, dataDir, commands});
+  const told = await ask(tools, host, dataDir, past, inspection, commands);
+  for (const warning of told?.warnings ?? []) tools.warn(warning);
+  const {unseen, problems} = obstacles(sight, past, commands);
+  return reportOf({
+    host: past.settings?.hostname ?? host.name,
+    past,
+    sight,
+    inspection,
+    ...(told && {online: told.online}),
+    unseen: [...unseen, ...inspection.unseen],
+    problems: ranked([
+      ...leftBehind(past, inspection),
+      ...problems,
+      ...inspection.problems,
+      ...(told?.problems ?? []),
+    ]),
+  });
+}
+
+/** Undefined: the cluster was not to be asked, or there is nothing to ask it with. */
+async function ask(
+  {connect}: StatusTools,
+  host: Host,
+  dataDir: string,
+  {settings}: Past,
+  {held, trusted}: Inspection,
+  commands: Commands,
+): Promise<Asked | undefined> {
+  if (connect === undefined || settings === undefined) return undefined;
+  const identity = await readIdentity(host, dataDir, settings).catch((error: unknown) => {
+    // That it is missing has been found out already.
+    if (error instanceof Failure) return undefined;
+    throw error;
+  });
+  if (identity === undefined) return undefined;
+  const cluster = connect(settings.proxy);
+  try {
+    return await askCluster(cluster, identity, {settings, held, trusted, commands});
+  } finally {
+    await cluster.close();
+  }
+}
+
+/** Why sshd could not be looked at: for want of rights, which is nobody's fault, or because something is wrong with it. */
+function obstacles({obstacles: met, daemon, probe}: Glance, {state}: Past, commands: Commands) {
+  const problems: Problem[] = [];
+  const unseen: string[] = [];
+  for (const one of met) {
+    const {code, message, detail, hint = ''} = one;
+    if (daemon === undefined) problems.push(problem('SSHD_MISSING', message, hint));
+    else if (isForRootOnly(one, probe))
+      unseen.push(`what sshd makes of its configuration; run with sudo to see it: ${commands.status}`);
+    else if (code === 'SSHD_CONFIG_INVALID') {
+      const text = 'sshd refuses its own configuration, and will not survive a reload or restart';
+      problems.push(
+        problem('SSHD_CONFIG_INVALID', text, 'fix that line and check with `sshd -t`', detail ?? message),
+      );
+    } else unseen.push(`what sshd makes of its configuration: ${message} (${hint})`);
+  }
+  if (state === 'joined' && daemon?.state === 'stopped') {
+    const fix = 'start it, for example with `systemctl start ssh`, and see its log if it ends again';
+    problems.push(problem('SSHD_STOPPED', 'sshd is not running, so nobody can log in', fix));
+  }
+  return {problems, unseen: [...new Set(unseen)]};
+}
+
+/** Certificates of ours without a record: the data directory was lost, or is another one. */
+function leftBehind({state, problems}: Past, {held}: Inspection): readonly Problem[] {
+  if (state !== 'not joined' || held.length === 0) return problems;
+  const detail = held.map(({file, certificate}) => `${file} (${certificate.keyId})`).join('\n');
+  return problems.map((one) =>
+    one.code === 'NOT_JOINED'
+      ? {...one, message: 'there is no record of a join, but certificates of one lie here', detail}
+      : one,
+  );
+}
+
+function ranked(problems: readonly Problem[]): Problem[] {
+  const rank = (one: Problem) => PROBLEM_KINDS.indexOf(kindOf(one));
+  return [...problems].sort((a, b) => rank(a) - rank(b));
+}

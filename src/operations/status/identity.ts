@@ -1,0 +1,64 @@
+// How long the node's own credential holds, by its certificate; the key is not looked into.
+
+import {X509Certificate} from 'node:crypto';
+import type {Host} from '../../host/host.js';
+import {identityPaths} from '../changes.js';
+import {type Commands, type Problem, problem} from './problem.js';
+import {isEnding} from './validity.js';
+
+export interface IdentityValidity {
+  readonly validAfter: Date;
+  readonly validBefore: Date;
+}
+
+export async function readIdentity(
+  host: Host,
+  dataDir: string,
+  commands: Commands,
+): Promise<{readonly value?: IdentityValidity; readonly problems: readonly Problem[]}> {
+  const [directory, ...files] = identityPaths(dataDir);
+  const entries = await Promise.all(files.map((path) => host.look(path)));
+  const absent = files.filter((_, index) => entries[index]?.kind !== 'file');
+  if (absent.length > 0) {
+    const text = `the identity of this node is missing from ${directory}, so nothing can be renewed with it`;
+    return {problems: [problem('IDENTITY_MISSING', text, again(commands), absent.join('\n'))]};
+  }
+  const [, certificate] = entries;
+  const validity = certificate?.kind === 'file' ? validityOf(certificate.bytes) : undefined;
+  if (validity === undefined) {
+    const text = `${files[1]} is no certificate that can be read`;
+    return {problems: [problem('IDENTITY_MISSING', text, again(commands))]};
+  }
+  return {value: validity, problems: validityProblems(validity, commands)};
+}
+
+function again({join}: Commands): string {
+  return `restore it from a backup, or join again with a token: ${join}`;
+}
+
+function validityOf(bytes: Uint8Array): IdentityValidity | undefined {
+  try {
+    const {validFrom, validTo} = new X509Certificate(bytes);
+    return {validAfter: new Date(validFrom), validBefore: new Date(validTo)};
+  } catch {
+    return undefined;
+  }
+}
+
+function validityProblems({validAfter, validBefore}: IdentityValidity, commands: Commands): Problem[] {
+  const now = new Date();
+  const clock = `this host's clock says ${now.toISOString()}`;
+  if (now < validAfter) {
+    const text = `the identity of this node is not valid before ${validAfter.toISOString()}; ${clock}`;
+    return [problem('IDENTITY_NOT_YET_VALID', text, 'set the clock of this host')];
+  }
+  if (now >= validBefore) {
+    const text = `the identity of this node has expired on ${validBefore.toISOString()}; ${clock}`;
+    return [
+      problem('IDENTITY_EXPIRED', text, `if the clock is right, join again with a token: ${commands.join}`),
+    ];
+  }
+  if (!isEnding(validAfter, validBefore, now)) return [];
+  const text = `the identity of this node ends on ${validBefore.toISOString()}`;
+  return [problem('IDENTITY_ENDING', text, commands.renew)];
+}

@@ -1,0 +1,54 @@
+// What the record says that sshd should make of this host.
+
+import {dirname, join} from 'node:path/posix';
+import type {Change, OwnershipRecord} from '../../plan/record.js';
+import {installedDirectory} from '../layout.js';
+
+export interface Intent {
+  /** Our directory beside the configuration. */
+  readonly directory: string;
+  /** The files that HostCertificate lines of ours name. */
+  readonly certificates: readonly string[];
+  readonly userAuthorities: string;
+  /** The file that makes sshd read our lines; undefined when the record does not tell. */
+  readonly placed?: Placed;
+}
+
+/** A file of our own that an Include of the site's names, or a marked block in the site's main file. */
+export type Placed =
+  | {readonly kind: 'drop-in'; readonly path: string; readonly include: string}
+  | {readonly kind: 'block'; readonly path: string};
+
+export function intentOf(record: OwnershipRecord, config: string, dataDir: string): Intent {
+  const directory = installedDirectory(config);
+  const present = record.changes.filter(({after}) => after.kind === 'file');
+  const names = present.map(nameOf);
+  const placed = present.find((change) => ![directory, dataDir].some((own) => isInside(change.path, own)));
+  return {
+    directory,
+    certificates: names.filter((path) => isInside(path, directory) && path.endsWith('-cert.pub')),
+    userAuthorities: join(directory, 'trusted_user_ca_keys'),
+    ...(placed && {placed: placedAs(placed)}),
+  };
+}
+
+/** A file that stood there before us is the site's: only our block in it is ours. */
+export function isSites({before, after}: Change): boolean {
+  return before.kind === 'file' && after.kind === 'file';
+}
+
+function placedAs(change: Change): Placed {
+  const path = nameOf(change);
+  return isSites(change)
+    ? {kind: 'block', path}
+    : {kind: 'drop-in', path, include: join(dirname(path), '*.conf')};
+}
+
+/** The name under which the plan knew it: that of the link, when there was one. */
+function nameOf({path, via}: Change): string {
+  return via ?? path;
+}
+
+function isInside(path: string, directory: string): boolean {
+  return path.startsWith(`${directory}/`);
+}

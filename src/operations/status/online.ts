@@ -1,0 +1,167 @@
+// What the cluster says, asked with the host's own identity.
+
+import type {Authority, Cluster, Identity, Session} from '../../cluster/cluster.js';
+import {Failure} from '../../errors.js';
+import {fingerprint, formatPublicKey} from '../../ssh/key.js';
+import {askAuthorities} from '../credentials.js';
+import {nodeOf} from '../node.js';
+import {describeNode, registration} from '../register.js';
+import type {JoinSettings} from '../settings.js';
+import {fingerprintOf, type TrustedKeys} from './authorities.js';
+import type {Held} from './certificates.js';
+import {type Commands, type Problem, problem} from './problem.js';
+
+export interface Online {
+  readonly proxy: string;
+  /** Undefined: the web address did not say, which matters to nothing else. */
+  readonly version?: string;
+  /** Auth has answered this identity. */
+  readonly accepted: boolean;
+  /** 'absent', 'different', 'right'; 'unwanted' where the join was told to register nothing. */
+  readonly node?: 'absent' | 'different' | 'right' | 'unwanted';
+  /** Fingerprints of the keys that sign hosts and users now. */
+  readonly hostSigners: readonly string[];
+  readonly userSigners: readonly string[];
+}
+
+export interface Asked {
+  readonly online: Online;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly string[];
+}
+
+/** What of this host is compared with the cluster. */
+export interface Compared {
+  readonly settings: JoinSettings;
+  readonly held: readonly Held[];
+  readonly trusted: TrustedKeys | undefined;
+  readonly commands: Commands;
+}
+
+export async function askCluster(cluster: Cluster, identity: Identity, compared: Compared): Promise<Asked> {
+  const {settings, commands} = compared;
+  const session = cluster.as(identity);
+  const described = cluster.describe().then(
+    ({version}) => ({version}),
+    (error: unknown) => ({warning: webWarning(error)}),
+  );
+  try {
+    const [authorities, record, about] = await Promise.all([
+      askAuthorities(session),
+      settings.registered ? registration(session, nodeOf(settings)) : undefined,
+      described,
+    ]);
+    const {hosts, users} = authorities;
+    const state = record && (record.found === undefined ? 'absent' : record.right ? 'right' : 'different');
+    const online: Online = {
+      ...answering(settings, about, true),
+      node: state ?? 'unwanted',
+      hostSigners: hosts.active.map(fingerprintOf),
+      userSigners: users.active.map(fingerprintOf),
+    };
+    const problems = [
+      ...nodeProblems(settings, record, commands),
+      ...signerProblems(hosts, compared),
+      ...(await authorityProblems(session, users, compared)),
+    ];
+    return {online, problems, warnings: 'warning' in about ? [about.warning] : []};
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const online = {...answering(settings, await described, false), hostSigners: [], userSigners: []};
+    return {online, problems: [unanswered(error, commands)], warnings: []};
+  }
+}
+
+function answering({proxy}: JoinSettings, about: {version: string} | {warning: string}, accepted: boolean) {
+  return {proxy, accepted, ...('version' in about && {version: about.version})};
+}
+
+/** The web certificate has its own authority, which the host need not know: Auth is verified without it. */
+function webWarning(error: unknown): string {
+  if (!(error instanceof Failure)) throw error;
+  return `the version of the cluster is not known: ${error.message}`;
+}
+
+function unanswered(error: Failure, {join}: Commands): Problem {
+  const detail = [error.detail, error.hint].filter(Boolean).join('\n');
+  if (error.code === 'REQUEST_REFUSED')
+    return problem('IDENTITY_REFUSED', error.message, `join again with a token: ${join}`, error.detail);
+  const fix = 'check the network and the cluster; sshd serves what it has without it';
+  return problem('CLUSTER_UNREACHABLE', error.message, fix, detail);
+}
+
+function nodeProblems(
+  {nodeId}: JoinSettings,
+  record: Awaited<ReturnType<typeof registration>> | undefined,
+  {renew}: Commands,
+): Problem[] {
+  if (record === undefined) return [];
+  const {found, right, others} = record;
+  const missing = problem('NODE_MISSING', `the cluster has no record of node ${nodeId}`, renew);
+  const changed =
+    found &&
+    problem('NODE_CHANGED', 'the node record was changed in the cluster', renew, describeNode(found));
+  const twins = others.map((other) =>
+    problem(
+      'NODE_DUPLICATE',
+      'another node has the same name or address, so names are ambiguous',
+      `remove it if its host is gone: tctl rm node/${other.id}`,
+      describeNode(other),
+    ),
+  );
+  return [...(found === undefined ? [missing] : changed && !right ? [changed] : []), ...twins];
+}
+
+/** Which phase a rotation is in will be told here too, once `Authority` carries it; what is due does not depend on it. */
+function signerProblems({active}: Authority, {held, commands}: Compared): Problem[] {
+  const old = held.filter(({certificate}) => !active.includes(formatPublicKey(certificate.authority)));
+  return old.map(({file, certificate}) => {
+    const signer = fingerprint(certificate.authority);
+    const text = `${file} is signed by ${signer}, which the cluster signs with no more`;
+    return problem(
+      'SIGNER_INACTIVE',
+      text,
+      commands.renew,
+      `it signs with ${active.map(fingerprintOf).join(', ')}`,
+    );
+  });
+}
+
+async function authorityProblems(
+  session: Session,
+  {active, additional}: Authority,
+  {trusted, commands}: Compared,
+): Promise<Problem[]> {
+  if (trusted === undefined) return [];
+  const wanted = [...active, ...additional];
+  const listed = trusted.cluster.map(plain);
+  const missing = wanted.filter((line) => !listed.includes(line));
+  const dead = listed.filter((line) => !wanted.includes(line));
+  if (missing.length === 0 && dead.length === 0) return [];
+  const detail = [
+    ...missing.map((line) => `missing ${fingerprintOf(line)}`),
+    ...dead.map((line) => `no longer in use ${fingerprintOf(line)}`),
+  ].join('\n');
+  if (missing.length > 0 && (await isUserAuthority(session, listed))) {
+    const text = `${trusted.file} trusts the user CA of the cluster: it must be the openssh CA, which is another one`;
+    return [problem('USER_AUTHORITY', text, commands.repair, detail)];
+  }
+  const what =
+    missing.length > 0 ? 'lacks keys that the cluster signs users with' : 'holds keys that have been retired';
+  return [problem('AUTHORITIES_OUTDATED', `${trusted.file} ${what}`, commands.renew, detail)];
+}
+
+/** The classic mistake: what `tctl auth export --type=user` gives, instead of --type=openssh. */
+async function isUserAuthority(session: Session, listed: readonly string[]): Promise<boolean> {
+  const {active, additional} = await session.authority('user');
+  return [...active, ...additional].some((line) => listed.includes(line));
+}
+
+/** "type base64" without a comment. */
+function plain(line: string): string {
+  return line
+    .trim()
+    .split(/[ \t]+/)
+    .slice(0, 2)
+    .join(' ');
+}

@@ -1,0 +1,107 @@
+// What can be wrong with a joined host: a closed list, so that scripts can rely on the codes.
+
+/** How a problem reads in one word, what it means for the host as a whole, and the usual way out. */
+const KINDS = {
+  NOT_JOINED: {kind: 'absent', word: 'join'},
+  UNREADABLE: {kind: 'unknown', word: 'unseen'},
+  RECORD_DAMAGED: {kind: 'unknown', word: 'record'},
+  RECORD_NEWER: {kind: 'unknown', word: 'record'},
+  RECORD_OF_OTHER_HOST: {kind: 'drift', word: 'record'},
+  INTERRUPTED: {kind: 'interrupted', word: 'interrupted'},
+  JOURNAL_UNUSABLE: {kind: 'interrupted', word: 'interrupted'},
+  BUSY: {kind: 'interrupted', word: 'busy'},
+  DATA_DIRECTORY_OPEN: {kind: 'drift', word: 'open'},
+  SSHD_MISSING: {kind: 'drift', word: 'sshd'},
+  SSHD_STOPPED: {kind: 'drift', word: 'sshd'},
+  SSHD_CONFIG_INVALID: {kind: 'drift', word: 'sshd'},
+  LINES_MISSING: {kind: 'drift', word: 'missing'},
+  FILE_MISSING: {kind: 'drift', word: 'missing'},
+  FILE_CHANGED: {kind: 'drift', word: 'changed'},
+  FILE_REPLACED: {kind: 'drift', word: 'replaced'},
+  OVERRIDDEN: {kind: 'drift', word: 'overridden'},
+  NOT_IN_EFFECT: {kind: 'drift', word: 'overridden'},
+  NOT_SERVED: {kind: 'drift', word: 'not served'},
+  CERTIFICATE_INVALID: {kind: 'drift', word: 'certificate'},
+  CERTIFICATE_EXPIRED: {kind: 'drift', word: 'expired'},
+  CERTIFICATE_NOT_YET_VALID: {kind: 'drift', word: 'not yet'},
+  CERTIFICATE_ENDING: {kind: 'due', word: 'ending'},
+  NAMES_MISSING: {kind: 'due', word: 'names'},
+  HOST_KEY_NEW: {kind: 'due', word: 'new key'},
+  HOST_KEY_REPLACED: {kind: 'drift', word: 'new key'},
+  AUTHORITIES_UNREADABLE: {kind: 'drift', word: 'user CA'},
+  SITE_AUTHORITY_MISSING: {kind: 'due', word: 'user CA'},
+  IDENTITY_MISSING: {kind: 'drift', word: 'identity'},
+  IDENTITY_EXPIRED: {kind: 'drift', word: 'identity'},
+  IDENTITY_NOT_YET_VALID: {kind: 'drift', word: 'identity'},
+  IDENTITY_ENDING: {kind: 'due', word: 'ending'},
+  CLUSTER_UNREACHABLE: {kind: 'cluster', word: 'cluster'},
+  IDENTITY_REFUSED: {kind: 'cluster', word: 'identity'},
+  NODE_MISSING: {kind: 'cluster', word: 'node'},
+  NODE_CHANGED: {kind: 'cluster', word: 'node'},
+  NODE_DUPLICATE: {kind: 'cluster', word: 'node'},
+  SIGNER_INACTIVE: {kind: 'due', word: 'signer'},
+  AUTHORITIES_OUTDATED: {kind: 'due', word: 'user CA'},
+  USER_AUTHORITY: {kind: 'drift', word: 'user CA'},
+} as const satisfies Record<string, {kind: ProblemKind; word: string}>;
+
+/** From what weighs most: nothing can be said, nothing is there, a change hangs, something is off, work is due. */
+export const PROBLEM_KINDS = ['absent', 'unknown', 'interrupted', 'drift', 'cluster', 'due'] as const;
+
+export type ProblemKind = (typeof PROBLEM_KINDS)[number];
+export type ProblemCode = keyof typeof KINDS;
+
+/** Every code there is, for schemas. */
+export const PROBLEM_CODES = Object.keys(KINDS) as readonly ProblemCode[];
+
+export interface Problem {
+  readonly code: ProblemCode;
+  /** One line, lower case, no full stop. */
+  readonly message: string;
+  /** Somebody else's words, verbatim, or a list of lines. */
+  readonly detail?: string;
+  /** What to do: a command where there is one. */
+  readonly fix: string;
+}
+
+export function problem(code: ProblemCode, message: string, fix: string, detail?: string): Problem {
+  return {code, message, ...(detail !== undefined && detail !== '' && {detail}), fix};
+}
+
+export function kindOf({code}: Problem): ProblemKind {
+  return KINDS[code].kind;
+}
+
+export function wordOf({code}: Problem): string {
+  return KINDS[code].word;
+}
+
+/** Where a host keeps its things, when that is not the usual place: a command that is to be typed must say so. */
+export interface Place {
+  readonly dataDir: string;
+  readonly config: string;
+}
+
+export const USUAL: Place = {dataDir: '/var/lib/agentless', config: '/etc/ssh/sshd_config'};
+
+/** Commands to type, with the flags that this host needs. */
+export interface Commands {
+  readonly join: string;
+  readonly repair: string;
+  readonly renew: string;
+  readonly status: string;
+  readonly doctor: string;
+}
+
+export function commandsFor({dataDir, config}: Place): Commands {
+  const flags = [
+    ...(dataDir === USUAL.dataDir ? [] : [` --data-dir ${dataDir}`]),
+    ...(config === USUAL.config ? [] : [` --openssh-config ${config}`]),
+  ].join('');
+  return {
+    join: `sudo agentless join openssh --proxy-server PROXY --token-file FILE${flags}`,
+    repair: `sudo agentless renew --repair${flags}`,
+    renew: `sudo agentless renew${flags}`,
+    status: `sudo agentless status${flags}`,
+    doctor: `sudo agentless doctor${flags}`,
+  };
+}
