@@ -21,6 +21,7 @@ import {LocalHost} from '../../src/host/local.js';
 import {readIdentity} from '../../src/operations/ownership.js';
 import {readSettings} from '../../src/operations/settings.js';
 import type {Status} from '../../src/operations/status/report.js';
+import {status} from '../../src/operations/status.js';
 import {FOREVER, parseCertificate, signCertificate} from '../../src/ssh/certificate.js';
 import {formatPublicKey, generateKey, publicBlob} from '../../src/ssh/key.js';
 import {agentless} from '../support/cli.js';
@@ -78,6 +79,25 @@ describe('status of a joined host', function () {
     expect(sshd).to.deep.include({state: 'running', served: true, port: host.stage.sshd.port});
     expect(sshd.effective?.trustedUserCaKeys).to.equal(userAuthorities?.file);
     expect(report.unseen).to.deep.equal([]);
+  });
+
+  it('asks a few programs and makes one connection, so it is quick', async () => {
+    const asked: string[] = [];
+    const counting = new Proxy(new LocalHost(), {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (name === 'run' || name === 'dial') asked.push(String(name));
+          return Reflect.apply(value, target, args);
+        };
+      },
+    });
+    const report = await status({host: counting, warn: () => undefined}, {dataDir: host.stage.dataDir});
+    expect(report.problems).to.deep.equal([]);
+    expect(asked.filter((name) => name === 'dial')).to.have.length(1);
+    // The batch and `sshd -T`; a daemon of another build than the one on PATH is asked for its version as well.
+    expect(asked.filter((name) => name === 'run').length).to.be.within(2, 3);
   });
 
   it('reads at a glance', async () => {
@@ -499,6 +519,14 @@ describe('status of a joined host', function () {
     it('has other keys than the file', async () => {
       edit(join(host.ours, 'trusted_user_ca_keys'), (text) => `${text}${hostKey()}\n`);
       expect(await codes(online())).to.include('AUTHORITIES_OUTDATED');
+    });
+
+    it('is not to be trusted by the authorities that this host knows, as after a rotation that it has missed', async () => {
+      copyFileSync(host.stage.cluster.caFile, join(host.stage.dataDir, 'identity/authorities.pem'));
+      const {problems, online: told} = await host.status(online());
+      const found = problems.find(({code}) => code === 'CLUSTER_UNTRUSTED');
+      expect(found?.fix).to.match(/^if the authorities were rotated meanwhile: sudo agentless renew /);
+      expect(told?.accepted).to.equal(false);
     });
 
     it('signs with another key', async () => {

@@ -116,7 +116,7 @@ function authFinding(step: Step<string>, {first}: Way): Finding {
 }
 
 const GROUPS: readonly (readonly [Check, readonly ProblemCode[]])[] = [
-  ['identity', ['IDENTITY_REFUSED', 'CLUSTER_UNREACHABLE']],
+  ['identity', ['IDENTITY_REFUSED', 'CLUSTER_UNREACHABLE', 'CLUSTER_UNTRUSTED']],
   ['signer', ['SIGNER_INACTIVE']],
   ['node', ['NODE_MISSING', 'NODE_CHANGED', 'NODE_DUPLICATE']],
 ];

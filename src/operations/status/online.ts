@@ -82,10 +82,15 @@ function webWarning(error: unknown): string {
   return `the version of the cluster is not known: ${error.message}`;
 }
 
-function unanswered(error: Failure, {join}: Commands): Problem {
+function unanswered(error: Failure, {join, renew}: Commands): Problem {
   const detail = [error.detail, error.hint].filter(Boolean).join('\n');
   if (error.code === 'REQUEST_REFUSED')
     return problem('IDENTITY_REFUSED', error.message, `join again with a token: ${join}`, error.detail);
+  if (error.code === 'CLUSTER_UNTRUSTED') {
+    // Silent since before a rotation began, a host knows none of the authorities that Auth shows (rotation reference A.7).
+    const fix = `if the authorities were rotated meanwhile: ${renew}; else join again with a token: ${join}`;
+    return problem('CLUSTER_UNTRUSTED', error.message, fix, error.detail);
+  }
   const fix = 'check the network and the cluster; sshd serves what it has without it';
   return problem('CLUSTER_UNREACHABLE', error.message, fix, detail);
 }

@@ -35,6 +35,7 @@ const KINDS = {
   IDENTITY_NOT_YET_VALID: {kind: 'drift', word: 'identity'},
   IDENTITY_ENDING: {kind: 'due', word: 'ending'},
   CLUSTER_UNREACHABLE: {kind: 'cluster', word: 'cluster'},
+  CLUSTER_UNTRUSTED: {kind: 'cluster', word: 'cluster'},
   IDENTITY_REFUSED: {kind: 'cluster', word: 'identity'},
   NODE_MISSING: {kind: 'cluster', word: 'node'},
   NODE_CHANGED: {kind: 'cluster', word: 'node'},
