@@ -17,6 +17,7 @@ export const EXIT = {
 
 const EXIT_OF = {
   USAGE: EXIT.usage,
+  NOT_JOINED: EXIT.drift,
   TOKEN_REFUSED: EXIT.refused,
   ROLE_REFUSED: EXIT.refused,
   REQUEST_REFUSED: EXIT.refused,

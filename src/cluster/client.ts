@@ -90,6 +90,11 @@ class ClusterClient implements Cluster {
     return info;
   }
 
+  async now(): Promise<Date> {
+    await this.describe();
+    return new Date(Date.now() + this.#web.ahead);
+  }
+
   async join(request: JoinRequest): Promise<JoinResult> {
     const info = await this.describe();
     return join({web: this.#web, info, pins: this.#pins, deadline: this.#newDeadline()}, request);

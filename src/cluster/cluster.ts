@@ -129,11 +129,15 @@ export interface Node {
   readonly labels: Readonly<Record<string, string>>;
   /** "openssh", "teleport" or "". */
   readonly subKind: string;
+  /** When the cluster forgets this record; absent: never. One in the past is deleted at once, without an error. */
+  readonly expires?: Date;
 }
 
 /** What a cluster can be asked. Failures are REFUSED, UNREACHABLE, UNTRUSTED kinds of `Failure`. */
 export interface Cluster {
   describe(): Promise<ClusterInfo>;
+  /** By the proxy's clock, to the second. */
+  now(): Promise<Date>;
   /** Spends the token. */
   join(request: JoinRequest): Promise<JoinResult>;
   /** Trusted for the sake of the web certificate and the pins, like what a join brings; asks no identity. */

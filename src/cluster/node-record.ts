@@ -1,19 +1,24 @@
 // Node records on the wire.
 
 import type {MessageInitShape} from '@bufbuild/protobuf';
+import {timestampDate, timestampFromDate} from '@bufbuild/protobuf/wkt';
 import type {Node} from './cluster.js';
 import type {ServerV2, ServerV2Schema} from './gen/types_pb.js';
 
 /** The only one there is; Auth wants it named all the same. */
 export const NAMESPACE = 'default';
 
-/** Without an expiry, so it stays until it is removed. */
 export function nodeRecord(node: Node): MessageInitShape<typeof ServerV2Schema> {
   return {
     kind: 'node',
     version: 'v2',
     subKind: node.subKind,
-    metadata: {name: node.id, namespace: NAMESPACE, labels: {...node.labels}},
+    metadata: {
+      name: node.id,
+      namespace: NAMESPACE,
+      labels: {...node.labels},
+      ...(node.expires && {expires: timestampFromDate(node.expires)}),
+    },
     spec: {addr: node.address, hostname: node.hostname},
   };
 }
@@ -25,5 +30,6 @@ export function readNode({metadata, spec, subKind}: ServerV2): Node {
     address: spec?.addr ?? '',
     labels: metadata?.labels ?? {},
     subKind,
+    ...(metadata?.expires && {expires: timestampDate(metadata.expires)}),
   };
 }

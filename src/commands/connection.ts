@@ -5,6 +5,7 @@ import {connect} from '../cluster/client.js';
 import type {Cluster, Operator} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {operatorOf} from '../operations/operator.js';
+import type {Trust} from '../operations/settings.js';
 import {readIdentity} from './identity.js';
 
 /** connectionFlags as parsed. */
@@ -25,17 +26,32 @@ export interface Surroundings {
   readonly warn: (text: string) => void;
 }
 
-/** What opens the cluster behind a proxy; the files that the flags name have been read. */
+/** What the flags say about whom to trust; the files have been read. */
+export async function trustFrom(flags: Pick<ConnectionFlags, 'ca-file' | 'ca-pin'>): Promise<Trust> {
+  const texts = await Promise.all((flags['ca-file'] ?? []).map(readAuthorities));
+  return {webAuthorities: texts.map(certificatesIn), caPins: flags['ca-pin'] ?? []};
+}
+
+/** A file may hold more than certificates, and what is trusted is stored. */
+function certificatesIn(text: string): string {
+  const blocks = text.match(/-----BEGIN ([A-Z0-9 ]*CERTIFICATE)-----[\s\S]*?-----END \1-----/g);
+  return blocks === null ? text : `${blocks.join('\n')}\n`;
+}
+
+/**
+ * What opens the cluster behind a proxy; the files that the flags name have been read. What is stored counts besides the
+ * authorities that they name, and in place of pins that they do not name.
+ */
 export async function connectionFrom(
-  flags: ConnectionFlags,
+  flags: Omit<ConnectionFlags, 'proxy-server'>,
   {clientVersion, warn}: Surroundings,
-): Promise<(proxy: string) => Cluster> {
-  const authorities = await Promise.all((flags['ca-file'] ?? []).map(readAuthorities));
-  return (proxy) =>
+): Promise<(proxy: string, stored?: Trust) => Cluster> {
+  const {webAuthorities, caPins} = await trustFrom(flags);
+  return (proxy, stored) =>
     connect({
       proxy,
-      caFile: authorities,
-      caPin: flags['ca-pin'] ?? [],
+      caFile: [...new Set([...webAuthorities, ...(stored?.webAuthorities ?? [])])],
+      caPin: caPins.length > 0 ? caPins : (stored?.caPins ?? []),
       insecure: flags.insecure,
       clientVersion,
       deadline: flags.timeout * 1000,

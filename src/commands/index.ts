@@ -9,6 +9,7 @@ import Demo from './demo.js';
 import Doctor from './doctor.js';
 import JoinOpenssh from './join/openssh.js';
 import Leave from './leave.js';
+import Renew from './renew.js';
 import Status from './status.js';
 import TokensAdd from './tokens/add.js';
 import TokensLs from './tokens/ls.js';
@@ -24,6 +25,7 @@ export const COMMANDS = {
   doctor: Doctor,
   'join:openssh': JoinOpenssh,
   leave: Leave,
+  renew: Renew,
   status: Status,
   'tokens:add': TokensAdd,
   'tokens:ls': TokensLs,

@@ -5,6 +5,7 @@ import type net from 'node:net';
 import {resolve} from 'node:path';
 import type {JsonValue} from '@bufbuild/protobuf';
 import type {Node, RotationPhase} from '../cluster/cluster.js';
+import {readNode} from '../cluster/node-record.js';
 import {Failure} from '../errors.js';
 import {type Authorities, type AuthorityType, tlsCertificates} from './authority.js';
 import {readChange} from './authority-files.js';
@@ -12,7 +13,6 @@ import {AuthorityViews} from './authority-views.js';
 import {type ClusterFacts, type ClusterState, newCluster} from './cluster-state.js';
 import type {Context} from './context.js';
 import {Locks} from './locks.js';
-import {describeNode} from './node-list.js';
 import {NodeStore} from './node-store.js';
 import {NODES_FILE} from './offline.js';
 import type {ClusterOptions} from './options.js';
@@ -107,7 +107,7 @@ function controls({cluster, tokens, nodes, locks, stats, views}: Context, state:
     rotate: (type, phase) => rotate(state.path, type, phase),
     login: (request) => issueLogin({...cluster, authorities: views.stored()}, request),
     identity: (request) => issueIdentity(cluster, views.stored(), request),
-    nodes: () => nodes.stored().map(describeNode),
+    nodes: () => nodes.stored().map(readNode),
     removeNode: (id) => nodes.remove(id),
     lock: (hostId, message) => locks.add(hostId, message),
     testOnlySshKey: (type) => views.stored()[type].active.ssh,

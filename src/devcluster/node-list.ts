@@ -1,7 +1,6 @@
 // ListResources for nodes: filters and pages.
 
 import {create} from '@bufbuild/protobuf';
-import type {Node} from '../cluster/cluster.js';
 import {
   type ListResourcesRequest,
   type ListResourcesResponse,
@@ -47,14 +46,3 @@ function hasLabels({metadata}: ServerV2, labels: Readonly<Record<string, string>
 }
 
 const nameOf = (node: ServerV2) => node.metadata?.name ?? '';
-
-/** A record in the port's words. */
-export function describeNode(node: ServerV2): Node {
-  return {
-    id: nameOf(node),
-    hostname: node.spec?.hostname ?? '',
-    address: node.spec?.addr ?? '',
-    labels: {...node.metadata?.labels},
-    subKind: node.subKind,
-  };
-}

@@ -3,8 +3,8 @@
 import {chmodSync, existsSync, writeFileSync} from 'node:fs';
 import type {JsonValue} from '@bufbuild/protobuf';
 import type {Node} from '../cluster/cluster.js';
+import {readNode} from '../cluster/node-record.js';
 import {Failure} from '../errors.js';
-import {describeNode} from './node-list.js';
 import {readNodes} from './node-store.js';
 import {ROLES} from './roles.js';
 import {StateDirectory} from './state-directory.js';
@@ -75,5 +75,5 @@ export function writeIdentity(file: string, text: string, overwrite: boolean): v
 export function nodes(dir: string): readonly Node[] {
   const state = new StateDirectory(dir);
   state.requireCluster();
-  return readNodes(state.read<JsonValue[]>(NODES_FILE) ?? []).map(describeNode);
+  return readNodes(state.read<JsonValue[]>(NODES_FILE) ?? []).map(readNode);
 }

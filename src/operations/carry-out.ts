@@ -31,6 +31,8 @@ export interface Work {
   readonly before?: Node;
   /** Records of earlier joins of this host, removed once ours is written. */
   readonly outdated: readonly string[];
+  /** True: sshd reads none of our files, since our lines are missing, and they are not put back. */
+  readonly unread?: boolean;
 }
 
 export async function carryOut(tools: Tools, work: Work): Promise<void> {
@@ -85,8 +87,9 @@ function progress({report}: Tools, {steps, scene}: Work) {
   };
 }
 
-async function proveServed(tools: Tools, {scene, wish, credentials}: Work): Promise<void> {
+async function proveServed(tools: Tools, {scene, wish, credentials, unread}: Work): Promise<void> {
   const {host, report, signal} = tools;
+  if (unread) return;
   if (!wish.reload) {
     report.warn('sshd was not reloaded, as you asked: what it serves now is unproven');
     return;

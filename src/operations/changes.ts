@@ -42,6 +42,13 @@ export async function changes(
   return needsReload && wish.reload ? [...paths, ...commandSteps(scene, wish)] : paths;
 }
 
+/** True for a step on the files that make sshd read ours; sshd serves nothing of ours without them. */
+export function isPlacement(step: Step, {placement}: Scene): boolean {
+  const fragment = placement.kind === 'block' ? placement.fragment?.path : undefined;
+  const paths = [placement.path, fragment, ...placement.stale];
+  return step.kind === 'path' && paths.includes(step.via ?? step.path);
+}
+
 const IDENTITY_FILES = ['key.pem', 'cert.pem', 'authorities.pem'] as const;
 
 /** Where the node's own credential lies: key, certificate, authorities of the cluster. */

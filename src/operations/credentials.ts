@@ -1,13 +1,12 @@
-// What the cluster gives a host: its identity at Auth, a certificate for each host key, the keys that sign users. By a
-// token the first time, by the host's own identity ever after. Nothing is on disk yet when this returns.
+// What the cluster gives a host that joins: its identity at Auth, a certificate for each host key, the keys that sign
+// users. Nothing is on disk yet when this returns. What comes after the join is in refresh.ts.
 
-import type {Authority, Cluster, HostSession, Identity, Session} from '../cluster/cluster.js';
+import type {Cluster, Identity, Session} from '../cluster/cluster.js';
 import type {Proof} from '../cluster/proof.js';
 import {Failure, type Secret} from '../errors.js';
 import type {HostKey} from '../host/facts.js';
 import {parseCertificate} from '../ssh/certificate.js';
-import {checkHostCertificate} from '../ssh/certificate-verify.js';
-import {formatPublicKey, parsePublicKey} from '../ssh/key.js';
+import {formatPublicKey} from '../ssh/key.js';
 
 export interface Credentials {
   readonly identity: Identity;
@@ -18,8 +17,8 @@ export interface Credentials {
   readonly userAuthorities: readonly string[];
   /** Keys of the host authority that signed, for people to compare. */
   readonly signer: string;
-  /** True when everything on the host was still right and nothing was asked to be signed. */
-  readonly kept: boolean;
+  /** Why something was signed again, a line each; empty when everything on the host was still right. */
+  readonly renewed: readonly string[];
 }
 
 export interface Wanted {
@@ -63,72 +62,6 @@ export async function obtain(
     certificates,
     userAuthorities: [...authority.active, ...authority.additional],
     signer: formatPublicKey(parseCertificate(joined.certificate).authority),
-    kept: false,
+    renewed: [],
   };
-}
-
-/** The authorities that matter to a host, as the cluster has them now. */
-export interface Authorities {
-  readonly hosts: Authority;
-  readonly users: Authority;
-}
-
-export async function askAuthorities(session: Session): Promise<Authorities> {
-  const [hosts, users] = await Promise.all([session.authority('host'), session.authority('openssh')]);
-  return {hosts, users};
-}
-
-/**
- * A joined host: keeps each certificate that is still the right one (signed by an active key, for this key, with every
- * name) and has the others signed again with the host's own identity.
- */
-export async function refresh(
-  session: HostSession,
-  identity: Identity,
-  {hosts, users}: Authorities,
-  wanted: Wanted,
-  current: ReadonlyMap<string, string>,
-): Promise<Credentials> {
-  const active = hosts.active.map((line) => parsePublicKey(line).blob);
-  const due = wanted.keys.filter((key) => !stillRight(current.get(key.file), key, active, wanted.names));
-  const certified =
-    due.length > 0
-      ? await session.certify(
-          {
-            nodeId: wanted.nodeId,
-            nodeName: wanted.nodeName,
-            additionalPrincipals: wanted.additionalPrincipals,
-          },
-          due.map((key) => formatPublicKey(key.blob)),
-        )
-      : {certificates: [], identity};
-  const certificates = new Map<string, string>();
-  for (const key of wanted.keys) {
-    const line = due.includes(key) ? certified.certificates[due.indexOf(key)] : current.get(key.file);
-    certificates.set(key.file, parseCertificate(line ?? '').line);
-  }
-  return {
-    identity: certified.identity,
-    session,
-    certificates,
-    userAuthorities: [...users.active, ...users.additional],
-    signer: hosts.active[0] ?? '',
-    kept: due.length === 0,
-  };
-}
-
-function stillRight(
-  line: string | undefined,
-  key: HostKey,
-  authorities: readonly Uint8Array[],
-  principals: readonly string[],
-): boolean {
-  if (line === undefined) return false;
-  try {
-    return (
-      checkHostCertificate(parseCertificate(line), {authorities, key: key.blob, principals}).length === 0
-    );
-  } catch {
-    return false;
-  }
 }

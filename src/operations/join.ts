@@ -18,7 +18,7 @@ import {
   describeRehearsal,
 } from './describe.js';
 import {type Joined, joined} from './joined.js';
-import {nodeOf, settleAddress} from './node.js';
+import {nodeOf, settleAddress, withExpiry} from './node.js';
 import {readOwnership} from './ownership.js';
 import {preview} from './preview.js';
 import {type Confirm, checkUnused} from './register.js';
@@ -26,13 +26,14 @@ import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
-import {draft, type JoinWish} from './settings.js';
+import {draft, type JoinWish, type Trust} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 
 export interface Tools {
   readonly host: Host;
-  readonly connect: (proxy: string) => Cluster;
+  /** `stored`: by what an earlier join of this host has trusted the proxy. */
+  readonly connect: (proxy: string, stored?: Trust) => Cluster;
   /** Gathers what a token wants to see besides; not called on a host that has joined. Absent: a token is enough. */
   readonly gatherProof?: () => Promise<AwsProof>;
   readonly report: Reporter;
@@ -54,7 +55,7 @@ export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
       hint: 'give the web address of your proxy: --proxy-server teleport.example.com:443',
     });
   }
-  const cluster = tools.connect(proxy);
+  const cluster = tools.connect(proxy, owned?.settings.trust);
   tools.report.heading(
     `Joining ${wish.hostname ?? owned?.settings.hostname ?? tools.host.name} through ${proxy}`,
   );
@@ -110,7 +111,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   // A cluster may have changed its suite and not its authority: now it is known who signs.
   judge(scene, {line: credentials.userAuthorities[0] ?? ''});
   const address = settleAddress(wanted.address, credentials, scene);
-  const node = wish.register ? nodeOf({...wanted, nodeId, address}) : undefined;
+  const record = nodeOf({...wanted, nodeId, address});
+  const node = wish.register ? await withExpiry(record, wanted.expires, cluster) : undefined;
   const outdated = node ? await checkUnused(tools, wish, credentials.session, node) : [];
 
   const authorities = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);

@@ -1,6 +1,6 @@
 // The node record of this host.
 
-import type {Node} from '../cluster/cluster.js';
+import type {Cluster, Node} from '../cluster/cluster.js';
 import {seenAddress} from '../cluster/identity.js';
 import {Failure} from '../errors.js';
 import {formatAddress} from '../ssh/address.js';
@@ -16,6 +16,12 @@ export interface NodeFields {
 
 export function nodeOf({nodeId, hostname, address, labels}: NodeFields): Node {
   return {id: nodeId, hostname, address, labels, subKind: 'openssh'};
+}
+
+/** A record that ends when it is not renewed in time; reckoned by the cluster's clock, which deletes what is over. */
+export async function withExpiry(node: Node, seconds: number | undefined, cluster: Cluster): Promise<Node> {
+  if (seconds === undefined) return node;
+  return {...node, expires: new Date((await cluster.now()).getTime() + seconds * 1000)};
 }
 
 /** The address asked for, else the one the cluster has seen us from (it wrote that into the certificate). */

@@ -77,15 +77,19 @@ export interface Registration {
   readonly others: readonly Node[];
 }
 
-/** What the cluster has on record for this node. Reads lag behind writes, so absence is looked at twice. */
-export async function registration(session: Session, node: Node): Promise<Registration> {
+/**
+ * What the cluster has on record for this node. Reads lag behind writes, so absence is looked at twice. `early`:
+ * milliseconds before the wanted end at which a record may end and still be right.
+ */
+export async function registration(session: Session, node: Node, early = 0): Promise<Registration> {
   let others: readonly Node[] = [];
   for (const pause of [0, 1200]) {
     if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
     const like = await session.nodesLike(node.hostname, node.address);
     const found = like.find((other) => other.id === node.id);
     others = like.filter((other) => other.id !== node.id);
-    if (found !== undefined) return {found, right: sameRecord(found, node), others};
+    if (found !== undefined)
+      return {found, right: sameRecord(found, node) && endsLike(found, node, early), others};
   }
   return {found: undefined, right: false, others};
 }
@@ -93,6 +97,13 @@ export async function registration(session: Session, node: Node): Promise<Regist
 function sameRecord(found: Node, wanted: Node): boolean {
   const labels = (node: Node) => JSON.stringify(Object.entries(node.labels).sort());
   return found.hostname === wanted.hostname && sameAddress(found, wanted) && labels(found) === labels(wanted);
+}
+
+function endsLike(found: Node, wanted: Node, early: number): boolean {
+  if (found.expires === undefined || wanted.expires === undefined) return found.expires === wanted.expires;
+  const later = found.expires.getTime() - wanted.expires.getTime();
+  // Somewhat later is what a clock that tells seconds may say; much later is what was wanted before.
+  return later >= -early && later <= 60_000;
 }
 
 /** Auth replaces a loopback address by the one it sees the caller at. */

@@ -1,27 +1,47 @@
-// Join a host that is joined already: no token, no write and no reload where everything is as it should be; else the
-// same road as the first join, with the host's own identity instead of a token.
+// A host that is joined already: no token, no write and no reload where everything is as it should be; else the same road
+// as the first join, with the host's own identity instead of a token. `join openssh` and `renew` both go here.
 
-import type {Cluster} from '../cluster/cluster.js';
+import type {Cluster, Node} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
+import type {Step} from '../plan/step.js';
 import {carryOut} from './carry-out.js';
-import {changes, commandSteps} from './changes.js';
-import {askAuthorities, refresh} from './credentials.js';
+import {changes, commandSteps, isPlacement} from './changes.js';
+import type {Credentials} from './credentials.js';
 import {describeCredentials, describeFacts, describeRehearsal} from './describe.js';
+import {reasonsOf, whatIsDue} from './due.js';
 import type {Tools} from './join.js';
 import {type Joined, joined} from './joined.js';
-import {nodeOf} from './node.js';
+import {nodeOf, withExpiry} from './node.js';
 import type {Ownership} from './ownership.js';
 import {preview} from './preview.js';
 import {serves} from './proof.js';
-import {checkUnique, registration} from './register.js';
+import {type Authorities, credentialsOf, reach, refresh} from './refresh.js';
+import {checkUnique, type Registration, registration} from './register.js';
 import {kindOfKey, rehearse} from './rehearsal.js';
 import {interruptible} from './reporter.js';
 import {prepareScene, type Scene} from './scene.js';
 import {draft, type JoinSettings, type JoinWish} from './settings.js';
-import {mergeAuthorities, readExisting} from './user-authorities.js';
+import {mergeAuthorities, readExisting, type UserAuthorities} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
+
+/** How a joined host stands, and what is to be done about it. */
+export interface Assessment {
+  readonly scene: Scene;
+  readonly settings: JoinSettings;
+  readonly credentials: Credentials;
+  readonly authorities: Authorities;
+  readonly users: UserAuthorities;
+  /** What was or is to be signed again, a reason each. */
+  readonly due: readonly string[];
+  readonly steps: readonly Step[];
+  /** Steps that put back our lines in the configuration; they are among `steps` only where that is wished. */
+  readonly drift: readonly Step[];
+  readonly served: boolean;
+  readonly node: Node | undefined;
+  readonly record: Registration | undefined;
+}
 
 export async function joinAgain(
   tools: Tools,
@@ -29,74 +49,127 @@ export async function joinAgain(
   cluster: Cluster,
   owned: Ownership,
 ): Promise<Joined> {
-  const {host, report} = tools;
   await refuseOtherCluster(wish, cluster, owned.settings);
-  const looking = lookAt(host, wish.config, wish.dataDir);
-  const session = cluster.as(owned.identity);
-  const asked = askAuthorities(session);
-  asked.catch(() => undefined);
-  const facts = await interruptible(tools, 'look', looking, describeFacts);
-  const wanted = {
-    ...draft(wish, owned.settings, facts),
-    nodeId: owned.settings.nodeId,
-    cluster: owned.settings.cluster,
-  };
-  const scene = await prepareScene(host, facts, wanted, report);
-  const current = await readCertificates(host, scene);
+  const assessment = await assess(tools, wish, cluster, owned, true);
+  const {scene, settings, credentials, users, record} = assessment;
+  await rehearseChange(tools, wish, assessment);
+  if (wish.dryRun) {
+    const content = {...credentials, userAuthorities: users.text, recordRight: record?.right ?? true};
+    return preview(tools, wish, scene, settings, content);
+  }
+  const changed = await bringAbout(tools, wish, assessment, 'join openssh');
+  return joined(changed, settings, scene, credentials, users);
+}
 
+/** `sign`: what is due is signed, which changes nothing on this host; else it is only told. */
+export async function assess(
+  tools: Tools,
+  wish: JoinWish,
+  cluster: Cluster,
+  owned: Ownership,
+  sign: boolean,
+): Promise<Assessment> {
+  const {host, report} = tools;
+  const looking = lookAt(host, wish.config, wish.dataDir);
+  const reaching = reach(cluster, owned.identity);
+  reaching.catch(() => undefined);
+  const facts = await interruptible(tools, 'look', looking, describeFacts);
+  const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
+  const wanted = {...draft(wish, owned.settings, facts), ...names};
+  const scene = await prepareScene(host, facts, wanted, report);
+  const held = {identity: owned.identity, certificates: await readCertificates(host, scene)};
   const request = {...wanted, nodeName: wanted.hostname, ...scene};
-  const credentials = await interruptible(
+
+  const contact = await interruptible(
     tools,
-    'identity',
-    refresh(session, owned.identity, await asked, request, current),
-    describeCredentials,
+    'cluster',
+    reaching,
+    () => `${names.cluster} accepts this identity`,
   );
+  const fewerNames = wish.fewerNames ?? isTold(wish);
+  const current = credentialsOf(contact.session, owned.identity, contact.authorities, held.certificates);
+  const {authorities, ...credentials} = sign
+    ? await interruptible(tools, 'identity', refresh(contact, held, request, fewerNames), describeCredentials)
+    : {...current, authorities: contact.authorities};
   for (const warning of judge(scene, {line: credentials.userAuthorities[0] ?? ''})) report.warn(warning);
   const existing = await readExisting(host, scene.existingAuthorities);
-  const authorities = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
-  for (const warning of authorities.warnings) report.warn(warning);
+  const users = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
+  for (const warning of users.warnings) report.warn(warning);
+  // What is absent from what is wanted is not as before, but not wanted.
+  const {expires: _expires, trust: _trust, ...stored} = owned.settings;
   const settings: JoinSettings = {
-    ...owned.settings,
+    ...stored,
     ...wanted,
     address: wanted.address ?? owned.settings.address,
     proxy: wish.proxy ?? owned.settings.proxy,
     registered: wish.register,
   };
-  const node = wish.register ? nodeOf(settings) : undefined;
-  const content = {...credentials, userAuthorities: authorities.text};
+  const node = wish.register ? await withExpiry(nodeOf(settings), settings.expires, cluster) : undefined;
   const stale = owned.files.filter((path) => isStale(path, scene));
+  const content = {...credentials, userAuthorities: users.text};
   const [planned, record, served] = await Promise.all([
     changes(host, scene, wish, content, stale),
-    node ? registration(session, node) : undefined,
+    node ? registration(contact.session, node, (settings.expires ?? 0) * 500) : undefined,
     !wish.reload || facts.daemon.state === 'stopped' || serves(host, facts, credentials.certificates),
   ]);
-  // Right files are not enough: a daemon that was never told of them is told now.
-  const steps = planned.length > 0 || served ? planned : commandSteps(scene, wish);
+  const due = sign ? credentials.renewed : reasonsOf(whatIsDue(held, authorities.hosts, request));
+  const drift = planned.filter((step) => isPlacement(step, scene));
+  const assessed = {scene, settings, credentials, authorities, users, due, drift, served, node, record};
+  return {...assessed, steps: toDo(planned, drift, assessed, wish)};
+}
 
-  const unchanged = steps.length === 0 && (node === undefined || record?.right === true);
+/** Right files are not enough: a daemon that was never told of them is told now. */
+function toDo(
+  planned: readonly Step[],
+  drift: readonly Step[],
+  {scene, served}: Pick<Assessment, 'scene' | 'served'>,
+  wish: JoinWish,
+): readonly Step[] {
+  // Without our lines sshd reads none of our files: there is nothing to tell it.
+  if (drift.length > 0 && wish.keepDrift)
+    return planned.filter((step) => step.kind === 'path' && !drift.includes(step));
+  return planned.length > 0 || served ? planned : commandSteps(scene, wish);
+}
+
+/** Whoever names the node anew means its names to change. */
+const isTold = ({hostname, address, additionalPrincipals}: JoinWish) =>
+  [hostname, address, additionalPrincipals].some((one) => one !== undefined);
+
+/** Before anything changes, as at the first join; also where only logins are to be tried. */
+export async function rehearseChange(tools: Tools, wish: JoinWish, assessment: Assessment): Promise<void> {
+  const {scene, steps, credentials} = assessment;
   if (steps.some(({kind}) => kind === 'command'))
-    for (const warning of judgeReload(facts)) report.warn(warning);
-  if (steps.length > 0 || wish.proveLogins.length > 0) {
-    const script = {...scene, logins: wish.proveLogins, authority: kindOfKey(credentials.signer)};
-    await interruptible(tools, 'rehearse', rehearse(host, script), describeRehearsal);
-  }
-  if (wish.dryRun)
-    return preview(tools, wish, scene, settings, {...content, recordRight: record?.right ?? true});
-  if (unchanged) return joined(false, settings, scene, credentials, authorities);
-  const outdated = node ? await checkUnique(session, node, wish.replace, tools.confirm) : [];
+    for (const warning of judgeReload(scene.facts)) tools.report.warn(warning);
+  if (steps.length === 0 && wish.proveLogins.length === 0) return;
+  const script = {...scene, logins: wish.proveLogins, authority: kindOfKey(credentials.signer)};
+  await interruptible(tools, 'rehearse', rehearse(tools.host, script), describeRehearsal);
+}
+
+/** False when nothing had to be done. */
+export async function bringAbout(
+  tools: Tools,
+  wish: JoinWish,
+  {scene, steps, settings, credentials, drift, node, record}: Assessment,
+  operation: string,
+): Promise<boolean> {
+  // A record that is right is left alone, and so is whoever else has the name by now.
+  const wanted = record?.right ? undefined : node;
+  if (steps.length === 0 && wanted === undefined) return false;
+  const outdated = wanted ? await checkUnique(credentials.session, wanted, wish.replace, tools.confirm) : [];
   const before = record?.found;
   await carryOut(tools, {
-    operation: 'join openssh',
+    operation,
     wish,
     scene,
     steps,
     settings,
     credentials,
-    node,
+    node: wanted,
     outdated,
+    unread: drift.length > 0 && wish.keepDrift === true,
     ...(before && {before}),
   });
-  return joined(true, settings, scene, credentials, authorities);
+  return true;
 }
 
 /** The same proxy, or another address of the same cluster. */

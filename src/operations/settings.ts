@@ -26,7 +26,23 @@ export interface JoinWish {
   /** Replace a record that an earlier join of this very host left behind. */
   readonly replace: boolean;
   readonly nodeId?: string;
+  /** Leave the configuration alone where somebody has taken our lines out of it; else they are put back. */
+  readonly keepDrift?: boolean;
+  /** New certificates may leave out names of old ones; undefined: only when the names are given anew. */
+  readonly fewerNames?: boolean;
+  /** Seconds after which the node record ends unless it is renewed; 0: never. */
+  readonly expires?: number;
+  /** By what the web certificate is trusted from now on. */
+  readonly trust?: Trust;
 }
+
+/** What makes us believe the proxy, beside what the system trusts: needed again when the authorities have all changed. */
+export type Trust = {
+  /** PEM texts. */
+  readonly webAuthorities: readonly string[];
+  /** Pins of the host authority, "sha256:HEX". */
+  readonly caPins: readonly string[];
+};
 
 /** Kept in the ownership record; plain data. */
 export interface JoinSettings {
@@ -40,6 +56,9 @@ export interface JoinSettings {
   readonly additionalPrincipals: readonly string[];
   readonly config: string;
   readonly registered: boolean;
+  /** Seconds after which the node record ends unless it is renewed; absent: never. */
+  readonly expires?: number;
+  readonly trust?: Trust;
 }
 
 /** Settings before the cluster has been asked; an unspecified address is filled in from what the cluster sees. */
@@ -48,6 +67,8 @@ export interface Draft {
   readonly address: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly additionalPrincipals: readonly string[];
+  readonly expires?: number;
+  readonly trust?: Trust;
 }
 
 export function draft(wish: JoinWish, stored: JoinSettings | undefined, facts: HostFacts): Draft {
@@ -56,7 +77,13 @@ export function draft(wish: JoinWish, stored: JoinSettings | undefined, facts: H
     address: addressOf(wish, stored, facts),
     labels: wish.labels ?? stored?.labels ?? {},
     additionalPrincipals: wish.additionalPrincipals ?? stored?.additionalPrincipals ?? [],
+    ...optional('expires', (wish.expires ?? stored?.expires) || undefined),
+    ...optional('trust', wish.trust ?? stored?.trust),
   };
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({[key]: value} as Record<K, V>);
 }
 
 function hostnameOf(wish: JoinWish, stored: JoinSettings | undefined, facts: HostFacts): string {

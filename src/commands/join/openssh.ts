@@ -84,6 +84,14 @@ failed and not fully restored, 130 interrupted and restored.`;
       helpValue: 'LOGIN',
       multiple: true,
     }),
+    expires: Flags.string({
+      summary: 'let the node record end unless `renew` refreshes it in time; never: it stays (the default)',
+      helpValue: '24h',
+    }),
+    'allow-fewer-names': Flags.boolean({
+      summary: 'on a joined host: new certificates may leave out names of the old ones',
+      default: false,
+    }),
     register: Flags.boolean({summary: 'write the node record', default: true, allowNo: true}),
     'dry-run': Flags.boolean({
       summary: 'show what would be done, change nothing, spend no token',

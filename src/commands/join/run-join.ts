@@ -2,14 +2,15 @@
 // really run, so that help stays quick.
 
 import {gatherProof, type JoinMethod} from '../../cluster/proof.js';
-import type {Secret} from '../../errors.js';
+import {Failure, type Secret} from '../../errors.js';
 import {LocalHost} from '../../host/local.js';
 import {join} from '../../operations/join.js';
 import type {Joined} from '../../operations/joined.js';
-import type {JoinWish} from '../../operations/settings.js';
+import type {JoinWish, Trust} from '../../operations/settings.js';
 import {parseLabels} from '../../ssh/labels.js';
 import {confirm} from '../confirm.js';
-import {type ConnectionFlags, connectionFrom} from '../connection.js';
+import {type ConnectionFlags, connectionFrom, trustFrom} from '../connection.js';
+import {parseTtl} from '../duration.js';
 import type {Outcome} from '../envelope.js';
 import type {TextReporter} from '../reporter.js';
 
@@ -32,6 +33,8 @@ export interface JoinFlags extends ConnectionFlags {
   readonly register: boolean;
   readonly 'dry-run': boolean;
   readonly yes: boolean;
+  readonly expires: string | undefined;
+  readonly 'allow-fewer-names': boolean;
 }
 
 export async function joinFromFlags(
@@ -42,7 +45,10 @@ export async function joinFromFlags(
   clientVersion: string,
 ): Promise<Outcome<JoinReport>> {
   const method = flags['join-method'];
-  const connect = await connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)});
+  const [connect, trust] = await Promise.all([
+    connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)}),
+    trustFrom(flags),
+  ]);
   const joining = join(
     {
       host: new LocalHost(),
@@ -52,11 +58,25 @@ export async function joinFromFlags(
       confirm,
       signal,
     },
-    wishOf(flags, token),
+    {...wishOf(flags, token), ...(isSaid(trust) && {trust})},
   );
   const {changed, ...result} = await joining;
   return {changed, result};
 }
+
+/** Shorter ones end between two runs of a timer. */
+const SHORTEST_RECORD = 600;
+
+function lifetime(text: string): number {
+  if (text === 'never') return 0;
+  const seconds = parseTtl(text, '--expires');
+  if (seconds >= SHORTEST_RECORD) return seconds;
+  throw new Failure('USAGE', `--expires ${text} is too short`, {
+    hint: 'a record is renewed by `agentless renew`, so give it a few runs of that: at least 10m',
+  });
+}
+
+const isSaid = ({webAuthorities, caPins}: Trust) => webAuthorities.length + caPins.length > 0;
 
 function wishOf(flags: JoinFlags, token: Secret | undefined): JoinWish {
   const labels = flags.labels?.map(parseLabels);
@@ -67,6 +87,8 @@ function wishOf(flags: JoinFlags, token: Secret | undefined): JoinWish {
     ...defined('proxy', flags['proxy-server']),
     ...defined('token', token),
     ...defined('hostname', flags.hostname),
+    ...defined('expires', flags.expires === undefined ? undefined : lifetime(flags.expires)),
+    ...(flags['allow-fewer-names'] && {fewerNames: true}),
     ...defined('address', flags.address),
     ...defined('labels', labels && Object.assign({}, ...labels)),
     ...defined(

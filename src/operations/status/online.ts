@@ -3,8 +3,8 @@
 import type {Authority, Cluster, Identity, Session} from '../../cluster/cluster.js';
 import {Failure} from '../../errors.js';
 import {fingerprint, formatPublicKey} from '../../ssh/key.js';
-import {askAuthorities} from '../credentials.js';
 import {nodeOf} from '../node.js';
+import {askAuthorities} from '../refresh.js';
 import {describeNode, registration} from '../register.js';
 import type {JoinSettings} from '../settings.js';
 import {fingerprintOf, type TrustedKeys} from './authorities.js';

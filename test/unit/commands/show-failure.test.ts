@@ -47,6 +47,7 @@ describe('a failure', () => {
   it('has the exit code of its kind', () => {
     const kinds = {
       USAGE: 2,
+      NOT_JOINED: 3,
       TOKEN_REFUSED: 4,
       ROLE_REFUSED: 4,
       REQUEST_REFUSED: 4,

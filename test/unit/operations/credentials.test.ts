@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import type {Cluster, HostSession, Identity} from '../../../src/cluster/cluster.js';
 import type {HostKey} from '../../../src/host/facts.js';
-import {type Authorities, askAuthorities, refresh} from '../../../src/operations/credentials.js';
+import {type Authorities, askAuthorities, refresh} from '../../../src/operations/refresh.js';
 import {parseCertificate} from '../../../src/ssh/certificate.js';
 import {formatPublicKey, parsePublicKey} from '../../../src/ssh/key.js';
 import {clientOf, hostKey, joined} from '../../support/cluster-client.js';
@@ -37,13 +37,18 @@ describe('the certificates of a host that is joined', () => {
   const signed = () => server.stats.requests['proto.AuthService/GenerateHostCerts'] ?? 0;
   const renew = (current: ReadonlyMap<string, string>, names: readonly string[] = ['web1'], keys = KEYS) => {
     const request = {nodeId: identity.nodeId, nodeName: 'web1', additionalPrincipals: names.slice(1)};
-    return refresh(session, identity, authorities, {...request, names, keys}, current);
+    return refresh(
+      {session, authorities},
+      {identity, certificates: current},
+      {...request, names, keys},
+      false,
+    );
   };
 
   it('are asked for by key when there are none', async () => {
     const before = signed();
-    const {certificates, kept, userAuthorities, signer} = await renew(new Map());
-    expect(kept).to.equal(false);
+    const {certificates, renewed, userAuthorities, signer} = await renew(new Map());
+    expect(renewed).to.have.length(KEYS.length);
     expect(signed()).to.be.greaterThan(before);
     for (const {file, blob} of KEYS) {
       const {key: certified, authority, type} = parseCertificate(certificates.get(file) ?? '');
@@ -58,7 +63,7 @@ describe('the certificates of a host that is joined', () => {
     const {certificates} = await renew(new Map());
     const before = signed();
     const again = await renew(certificates);
-    expect(again.kept).to.equal(true);
+    expect(again.renewed).to.deep.equal([]);
     expect([...again.certificates]).to.deep.equal([...certificates]);
     expect(signed()).to.equal(before);
   });
@@ -78,7 +83,7 @@ describe('the certificates of a host that is joined', () => {
         ...(first === undefined ? [] : [['/k/one', first] as const]),
       ]);
       const now = await renew(current);
-      expect(now.kept, name).to.equal(false);
+      expect(now.renewed, name).to.have.length(1);
       expect(now.certificates.get('/k/two'), name).to.equal(two);
       expect(now.certificates.get('/k/one'), name).to.not.equal(first);
       expect(parseCertificate(now.certificates.get('/k/one') ?? '').key, name).to.deep.equal(
@@ -86,7 +91,7 @@ describe('the certificates of a host that is joined', () => {
       );
     }
     const named = await renew(certificates, ['web1', 'db1']);
-    expect(named.kept).to.equal(false);
+    expect(named.renewed).to.have.length(KEYS.length);
     for (const line of named.certificates.values())
       expect(parseCertificate(line).principals).to.include('db1');
   });
@@ -104,7 +109,8 @@ describe('the certificates of a host that is joined', () => {
       names: ['web1'],
       keys: KEYS,
     };
-    const now = await refresh(session, identity, rotated, request, certificates);
-    expect(now.kept).to.equal(false);
+    const held = {identity, certificates};
+    const now = await refresh({session, authorities: rotated}, held, request, false);
+    expect(now.renewed.join()).to.match(/not an authority|not active/);
   });
 });

@@ -32,7 +32,7 @@ const credentials = (...lines: readonly string[]) => ({
   certificates: new Map(lines.map((line, index) => [`/k/${index}`, line])),
   userAuthorities: [],
   signer: '',
-  kept: false,
+  renewed: [],
 });
 
 describe('facts in one line', () => {

@@ -1,0 +1,100 @@
+import * as Flags from '@oclif/core/flags';
+import {EXIT} from '../errors.js';
+import type {Renewal} from '../operations/renew.js';
+import {BaseCommand} from './base-command.js';
+import {connectionFlags} from './connection-flags.js';
+import type {Outcome} from './envelope.js';
+
+const {'proxy-server': _, ...trustFlags} = connectionFlags;
+
+/** `agentless renew`: see `operations/renew.ts`. */
+export default class Renew extends BaseCommand {
+  static override summary =
+    'renew what is due on this joined host: certificates, user CA, node record; no token needed';
+
+  static override description =
+    `Asks the cluster with this host's own identity. What is still right is kept; where nothing is due
+nothing is written and sshd is not reloaded, so a timer may run this as often as it likes. Right in
+every phase of a rotation of the cluster's authorities, also when phases were missed.
+
+Exit codes: 0 renewed (or nothing due), 2 usage, 3 due (--check), not joined, or our lines are missing
+from sshd's configuration (put back with --repair), 4 the cluster no longer accepts this host: join
+again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7 failed and restored,
+8 failed and not fully restored, 130 interrupted and restored.`;
+
+  static override examples = [
+    'sudo <%= config.bin %> renew',
+    'sudo <%= config.bin %> renew --check --json | jq -r ".result.due[]"',
+    'sudo <%= config.bin %> renew --repair',
+  ];
+
+  static override flags = {
+    ...trustFlags,
+    check: Flags.boolean({
+      summary: 'only tell what is due, which phase a rotation is in, and by when; exit 3 when something is',
+      default: false,
+    }),
+    repair: Flags.boolean({
+      summary: "also put our lines back into sshd's configuration where somebody has taken them out",
+      default: false,
+    }),
+    'allow-fewer-names': Flags.boolean({
+      summary: 'new certificates may leave out names of the old ones',
+      default: false,
+    }),
+    'data-dir': Flags.string({
+      summary: 'where this tool keeps its state',
+      default: '/var/lib/agentless',
+      helpValue: 'DIR',
+    }),
+    'restart-sshd': Flags.boolean({
+      summary: 'check sshd and let it take new certificates (it is reloaded, not restarted)',
+      default: true,
+      allowNo: true,
+    }),
+    'sshd-check-command': Flags.string({
+      summary: 'further check, run by /bin/sh with the file appended',
+      helpValue: 'CMD',
+    }),
+    'sshd-restart-command': Flags.string({
+      summary: 'how to make sshd take its configuration, run by /bin/sh',
+      helpValue: 'CMD',
+      defaultHelp: async () => 'reload of the unit that sshd runs in',
+    }),
+  };
+
+  async run(): Promise<Outcome> {
+    const {flags} = await this.parse(Renew);
+    const {renewFromFlags} = await import('./run-renew.js');
+    const outcome = await renewFromFlags(flags, this.reporter, this.interruptible(), this.config.version);
+    if (!this.jsonEnabled())
+      process.stdout.write(`${summary(outcome.result, outcome.changed, flags.check)}\n`);
+    const {due, drift} = outcome.result;
+    const status = drift.length > 0 || (flags.check && due.length > 0) ? EXIT.drift : EXIT.done;
+    process.exitCode = status;
+    return {...outcome, status};
+  }
+}
+
+/** The last word to a person. */
+function summary(renewal: Omit<Renewal, 'changed'>, changed: boolean, check: boolean): string {
+  const {hostname, due, drift, rotation} = renewal;
+  const head = check
+    ? due.length + drift.length === 0
+      ? `Nothing is due on ${hostname}.`
+      : `Due on ${hostname}:`
+    : changed
+      ? `\nRenewed ${hostname}:`
+      : `${hostname} is up to date; nothing to renew.`;
+  const lines = [
+    ...due,
+    ...drift.map((path) => `${path} lacks our lines; put them back with: sudo agentless renew --repair`),
+  ];
+  const phases = (['host', 'openssh'] as const).flatMap((type) => {
+    const {phase, advice} = rotation[type];
+    return phase === 'standby'
+      ? []
+      : [`the ${type} authority is being rotated: ${phase}`, advice ?? []].flat();
+  });
+  return [head, ...[...lines, ...phases].map((line) => `  ${line}`)].join('\n');
+}

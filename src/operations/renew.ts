@@ -1,0 +1,99 @@
+// Renew what is due on a joined host, without a token: certificates, the user CA file, the node's own credential, a node
+// record that ends. What a timer calls: where nothing is due it writes nothing and reloads nothing.
+
+import {Failure} from '../errors.js';
+import type {Tools} from './join.js';
+import type {Ownership} from './ownership.js';
+import {readOwnership} from './ownership.js';
+import {type Assessment, assess, bringAbout, rehearseChange} from './rejoin.js';
+import {type PhaseOf, phases} from './rotation-phases.js';
+import type {JoinWish} from './settings.js';
+
+export interface RenewWish {
+  readonly dataDir: string;
+  /** Only tell what is due. */
+  readonly check: boolean;
+  /** Put our lines back into the configuration where somebody has taken them out. */
+  readonly repair: boolean;
+  readonly fewerNames: boolean;
+  readonly reload: boolean;
+  readonly reloadCommand?: string;
+  readonly checkCommand?: string;
+}
+
+export interface Renewal {
+  readonly changed: boolean;
+  readonly hostname: string;
+  readonly cluster: string;
+  readonly nodeId: string;
+  /** What was due, or with `check` is, a line each; empty when nothing. */
+  readonly due: readonly string[];
+  /** What is wrong and stays so until it is repaired: files that lack our lines. */
+  readonly drift: readonly string[];
+  readonly rotation: {readonly host: PhaseOf; readonly openssh: PhaseOf};
+}
+
+/** NOT_JOINED on a host that is not; else the host is right in every phase of a rotation when this returns. */
+export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
+  // Also finishes or undoes what an interrupted run has left.
+  const owned = await readOwnership(tools.host, wish.dataDir, tools.report);
+  if (owned === undefined) throw notJoined();
+  const {cluster: name, hostname, proxy, trust} = owned.settings;
+  tools.report.heading(`${wish.check ? 'Checking' : 'Renewing'} ${hostname} at ${name}`);
+  const cluster = tools.connect(proxy, trust);
+  try {
+    const again = asBefore(wish, owned);
+    const assessment = await assess(tools, again, cluster, owned, !wish.check);
+    if (wish.check) return told(assessment, false, wish);
+    for (const path of pathsOf(assessment.drift)) {
+      if (!wish.repair) tools.report.warn(`${path} lacks our lines, so sshd uses none of our files`);
+    }
+    await rehearseChange(tools, again, assessment);
+    return told(assessment, await bringAbout(tools, again, assessment, 'renew'), wish);
+  } finally {
+    await cluster.close();
+  }
+}
+
+/** Everything as the record has it. */
+function asBefore({dataDir, repair, ...wish}: RenewWish, {settings}: Ownership): JoinWish {
+  return {
+    ...wish,
+    dataDir,
+    config: settings.config,
+    register: settings.registered,
+    keepDrift: !repair,
+    proveLogins: [],
+    dryRun: false,
+    replace: false,
+  };
+}
+
+function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWish): Renewal {
+  const {settings, authorities, due, drift, steps, served, record} = assessment;
+  const others = pathsOf(steps.filter((step) => !drift.includes(step)));
+  const further = [
+    ...(due.length > 0 ? [] : others.map((path) => `${path} is not as the cluster has it now`)),
+    ...(served || drift.length > 0 ? [] : ['sshd does not serve what was written']),
+    ...(record === undefined || record.right ? [] : ['the node record is missing, ending, or was changed']),
+  ];
+  return {
+    changed,
+    hostname: settings.hostname,
+    cluster: settings.cluster,
+    nodeId: settings.nodeId,
+    due: check || changed ? [...due, ...further] : [],
+    drift: repair && !check ? [] : pathsOf(drift),
+    rotation: phases(authorities),
+  };
+}
+
+function pathsOf(steps: Assessment['steps']): readonly string[] {
+  return steps.flatMap((step) => (step.kind === 'path' ? [step.via ?? step.path] : []));
+}
+
+function notJoined(): Failure {
+  return new Failure('NOT_JOINED', 'this host is not joined', {
+    hint: 'join it first: `agentless join openssh --proxy-server HOST:PORT --token-file FILE`',
+  });
+}

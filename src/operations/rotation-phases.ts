@@ -1,0 +1,48 @@
+// Which phase each authority is in, and by when a host must have been renewed (rotation reference A.1, A.3, A.7). Pure.
+
+import type {Authority, Rotation, RotationPhase} from '../cluster/cluster.js';
+import type {Authorities} from './refresh.js';
+
+export interface PhaseOf {
+  readonly phase: RotationPhase;
+  readonly id: string;
+  /** What must be done by when; absent outside a rotation. */
+  readonly advice?: string;
+}
+
+export function phases({hosts, users}: Authorities): {readonly host: PhaseOf; readonly openssh: PhaseOf} {
+  return {host: phaseOf(hosts, hostAdvice), openssh: phaseOf(users, usersAdvice)};
+}
+
+function phaseOf({rotation}: Authority, advise: (rotation: Rotation) => string | undefined): PhaseOf {
+  const advice = advise(rotation);
+  return {phase: rotation.phase, id: rotation.id, ...(advice !== undefined && {advice})};
+}
+
+/** Certificates of the old key are refused from standby on. */
+function hostAdvice({phase, mode, schedule}: Rotation): string | undefined {
+  const end = planned(mode, schedule?.standby);
+  switch (phase) {
+    case 'init':
+      return `renew after update_clients and before standby${end}`;
+    case 'update_clients':
+    case 'update_servers':
+      return `renew before standby${end}: certificates of the old key are refused from then on`;
+    case 'rollback':
+      return 'renew before standby: certificates of the new key are refused from then on';
+    default:
+      return undefined;
+  }
+}
+
+/** Users come with certificates of the new key from update_clients on, at once. */
+function usersAdvice({phase, mode, schedule}: Rotation): string | undefined {
+  if (phase !== 'init') return undefined;
+  const end = planned(mode, schedule?.updateClients);
+  return `the user CA file must hold both keys before update_clients${end}: all logins fail from then on without`;
+}
+
+/** A schedule stays in the message, void, once somebody goes on by hand. */
+function planned(mode: string, date: Date | undefined): string {
+  return mode === 'auto' && date !== undefined ? ` (planned for ${date.toISOString()})` : '';
+}
