@@ -1,6 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import {EXIT, Failure} from '../errors.js';
 import {BaseCommand} from './base-command.js';
+import {identityFlag} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
 import type {LeaveReport} from './run-leave.js';
 
@@ -21,6 +22,7 @@ joined. A cluster that cannot be reached, or refuses, is a warning: the node rec
     '<%= config.bin %> leave',
     '<%= config.bin %> leave --dry-run',
     '<%= config.bin %> leave --local',
+    '<%= config.bin %> leave --identity ./admin.id',
   ];
 
   static override flags = {
@@ -29,6 +31,11 @@ joined. A cluster that cannot be reached, or refuses, is a warning: the node rec
       default: '/var/lib/agentless',
       helpValue: 'DIR',
     }),
+    identity: {
+      ...identityFlag.identity,
+      summary:
+        "identity of a person or bot, which deletes the record where this host's own credential cannot",
+    },
     local: Flags.boolean({summary: 'do not ask the cluster; the node record stays', default: false}),
     'restart-sshd': Flags.boolean({
       summary: 'check sshd and let it take its own configuration again (it is reloaded, not restarted)',

@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import {EXIT} from '../errors.js';
 import type {Renewal} from '../operations/renew.js';
 import {BaseCommand} from './base-command.js';
-import {connectionFlags} from './connection-flags.js';
+import {connectionFlags, identityFlag} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
 
 const {'proxy-server': _, ...trustFlags} = connectionFlags;
@@ -17,6 +17,9 @@ export default class Renew extends BaseCommand {
 nothing is written and sshd is not reloaded, so a timer may run this as often as it likes. Right in
 every phase of a rotation of the cluster's authorities, also when phases were missed.
 
+A host that keeps no credential (join --discard-identity, --manual) is renewed with --identity; without
+it that is wrong usage.
+
 Exit codes: 0 renewed (or nothing due), 2 usage, 3 due (--check), not joined, or our lines are missing
 from sshd's configuration (put back with --repair), 4 the cluster no longer accepts this host: join
 again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7 failed and restored,
@@ -30,6 +33,10 @@ again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7
 
   static override flags = {
     ...trustFlags,
+    identity: {
+      ...identityFlag.identity,
+      summary: 'identity of a person or bot, which speaks for a host that keeps no credential',
+    },
     check: Flags.boolean({
       summary: 'only tell what is due, which phase a rotation is in, and by when; exit 3 when something is',
       default: false,

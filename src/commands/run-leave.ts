@@ -7,6 +7,7 @@ import {leave} from '../operations/leave.js';
 import type {Departure} from '../operations/leave-report.js';
 import {confirm} from './confirm.js';
 import type {Outcome} from './envelope.js';
+import {readIdentity} from './identity.js';
 import type {TextReporter} from './reporter.js';
 
 /** The `result` of the envelope. */
@@ -16,6 +17,7 @@ export type LeaveReport = Omit<Departure, 'changed'>;
 export interface LeaveFlags {
   readonly 'data-dir': string;
   readonly local: boolean;
+  readonly identity: string | undefined;
   readonly 'restart-sshd': boolean;
   readonly 'sshd-check-command': string | undefined;
   readonly 'sshd-restart-command': string | undefined;
@@ -31,6 +33,7 @@ export async function leaveFromFlags(
   clientVersion: string,
 ): Promise<Outcome<LeaveReport>> {
   const [check, reload] = [flags['sshd-check-command'], flags['sshd-restart-command']];
+  const operator = flags.identity && (await readIdentity(flags.identity, (text) => report.warn(text)));
   const {changed, ...result} = await leave(
     {
       host: new LocalHost(),
@@ -48,6 +51,7 @@ export async function leaveFromFlags(
       ...(reload !== undefined && {reloadCommand: reload}),
       dryRun: flags['dry-run'],
       yes: flags.yes,
+      ...(operator && {operator}),
     },
   );
   return {changed, result};

@@ -4,10 +4,12 @@ import {LocalHost} from '../host/local.js';
 import {type Renewal, renew} from '../operations/renew.js';
 import {confirm} from './confirm.js';
 import {type ConnectionFlags, connectionFrom} from './connection.js';
+import {readIdentity} from './identity.js';
 import type {TextReporter} from './reporter.js';
 
 /** The flags of `renew` as parsed. */
 export interface RenewFlags extends Omit<ConnectionFlags, 'proxy-server'> {
+  readonly identity: string | undefined;
   readonly check: boolean;
   readonly repair: boolean;
   readonly 'allow-fewer-names': boolean;
@@ -25,6 +27,7 @@ export async function renewFromFlags(
 ): Promise<{changed: boolean; result: Omit<Renewal, 'changed'>}> {
   const [check, reload] = [flags['sshd-check-command'], flags['sshd-restart-command']];
   const connect = await connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)});
+  const operator = flags.identity && (await readIdentity(flags.identity, (text) => report.warn(text)));
   const {changed, ...result} = await renew(
     {host: new LocalHost(), connect, report, confirm, signal},
     {
@@ -32,6 +35,7 @@ export async function renewFromFlags(
       check: flags.check,
       repair: flags.repair,
       fewerNames: flags['allow-fewer-names'],
+      ...(operator && {operator}),
       reload: flags['restart-sshd'],
       ...(check !== undefined && {checkCommand: check}),
       ...(reload !== undefined && {reloadCommand: reload}),

@@ -114,7 +114,12 @@ function sshdText({sshd}: Status): string {
 
 function renewalText({problems, identity}: Status): string {
   const due = problems.filter((one) => kindOf(one) === 'due');
-  const until = identity === undefined ? '' : `; identity valid until ${identity.validBefore.slice(0, 10)}`;
+  const until =
+    identity === undefined
+      ? ''
+      : identity === 'discarded'
+        ? '; renewing needs a token or --identity'
+        : `; identity valid until ${identity.validBefore.slice(0, 10)}`;
   return due.length === 0 ? `nothing due${until}` : 'due, see above';
 }
 

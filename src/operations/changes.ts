@@ -12,8 +12,8 @@ import type {JoinWish} from './settings.js';
 
 /** What goes into the files. */
 export interface Content {
-  /** Absent in a dry run: nobody has signed anything. */
-  readonly identity?: Identity;
+  /** Undefined in a dry run: nobody has signed anything. 'discarded': none may lie here. */
+  readonly identity?: Identity | 'discarded' | undefined;
   /** "type base64" by host key file. */
   readonly certificates: ReadonlyMap<string, string>;
   readonly userAuthorities: string;
@@ -31,7 +31,7 @@ export async function changes(
   stale: readonly string[] = [],
 ): Promise<readonly Step[]> {
   const paths = await prune(host, [
-    ...(content.identity === undefined ? [] : identitySteps(wish.dataDir, content.identity)),
+    ...(await credentialSteps(host, wish.dataDir, content.identity)),
     ...servedSteps(scene, content),
     ...configSteps(scene),
     ...[...stale, ...scene.placement.stale].map((path) => removal(path)),
@@ -56,6 +56,20 @@ export function identityPaths(dataDir: string): readonly [string, string, string
   const directory = join(dataDir, 'identity');
   const [key, certificate, authorities] = IDENTITY_FILES;
   return [directory, join(directory, key), join(directory, certificate), join(directory, authorities)];
+}
+
+async function credentialSteps(
+  host: Host,
+  dataDir: string,
+  identity: Content['identity'],
+): Promise<PathStep[]> {
+  if (identity === undefined) return [];
+  if (identity !== 'discarded') return identitySteps(dataDir, identity);
+  const [directory, ...files] = identityPaths(dataDir);
+  const entry = await host.look(directory);
+  const others =
+    entry?.kind === 'directory' ? entry.names.filter((name) => !files.includes(join(directory, name))) : [];
+  return [...files, ...(others.length > 0 ? [] : [directory])].map((path) => removal(path));
 }
 
 function identitySteps(dataDir: string, identity: Identity): PathStep[] {

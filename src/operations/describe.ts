@@ -41,7 +41,7 @@ function shown(names: readonly string[]): string {
   return rest.length === 0 ? head : `${head} and ${count(rest.length, 'more name')}`;
 }
 
-export function describeCredentials({certificates}: Credentials): string {
+export function describeCredentials({certificates}: Pick<Credentials, 'certificates'>): string {
   const [line] = certificates.values();
   const signer =
     line === undefined ? '' : ` signed by ${short(fingerprint(parseCertificate(line).authority))}`;

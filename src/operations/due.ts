@@ -21,7 +21,8 @@ export interface Due {
 export interface Held {
   /** "type base64" by host key file. */
   readonly certificates: ReadonlyMap<string, string>;
-  readonly identity: Pick<Identity, 'certificate'>;
+  /** Absent on a host that keeps no credential. */
+  readonly identity?: Pick<Identity, 'certificate'> | undefined;
 }
 
 export interface Needed {
@@ -36,7 +37,7 @@ export function whatIsDue(held: Held, hosts: Authority, {keys, names}: Needed, n
     const why = certificateDue(held.certificates.get(key.file), key, active, names, now);
     return why === undefined ? [] : [[key, `${shortType(key.type)}: ${why}`] as const];
   });
-  return {certificates: new Map(reasons), identity: identityDue(held.identity.certificate, hosts, now)};
+  return {certificates: new Map(reasons), identity: identityDue(held.identity, hosts, now)};
 }
 
 /** One line for each thing that is due. */
@@ -71,7 +72,9 @@ function readCertificate(line: string): Certificate | undefined {
   }
 }
 
-function identityDue(pem: string, {tls}: Authority, now: Date): string | undefined {
+function identityDue(held: Held['identity'], {tls}: Authority, now: Date): string | undefined {
+  if (held === undefined) return undefined;
+  const pem = held.certificate;
   if (signerOf(pem, tls.active) === undefined) return 'it is signed by a key that is not active any more';
   const {validFrom, validTo} = new X509Certificate(pem);
   return isEnding(new Date(validFrom), new Date(validTo), now) ? `it ends on ${validTo}` : undefined;

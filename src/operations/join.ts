@@ -7,16 +7,10 @@ import type {AwsProof, Proof} from '../cluster/proof.js';
 import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
+import {admit, credentialsBy} from './admission.js';
 import {carryOut} from './carry-out.js';
 import {changes} from './changes.js';
-import {obtain} from './credentials.js';
-import {
-  describeCluster,
-  describeCredentials,
-  describeFacts,
-  describeProof,
-  describeRehearsal,
-} from './describe.js';
+import {describeCluster, describeFacts, describeProof, describeRehearsal} from './describe.js';
 import {type Joined, joined} from './joined.js';
 import {nodeOf, settleAddress, withExpiry} from './node.js';
 import {readOwnership} from './ownership.js';
@@ -68,16 +62,18 @@ export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
 
 async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promise<Joined> {
   const {host, report} = tools;
-  const {token} = wish;
-  if (token === undefined && !wish.dryRun) throw noToken();
+  if (wish.admission === undefined && !wish.dryRun) throw noToken();
 
   // The host is asked first: its processes work while the cluster's client is still being loaded.
   const looking = lookAt(host, wish.config, wish.dataDir);
   const asked = cluster.describe();
+  const admitting = wish.admission && admit(cluster, wish.admission);
+  admitting?.catch(() => undefined);
   const gathered = tools.gatherProof?.();
   gathered?.catch(() => undefined);
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const info = await interruptible(tools, 'cluster', asked, describeCluster);
+  const admitted = await admitting;
 
   const proof: Proof = gathered
     ? await interruptible(tools, 'aws', gathered, describeProof)
@@ -97,17 +93,12 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
     rehearse(host, {...scene, logins: wish.proveLogins, authority}),
     describeRehearsal,
   );
-  if (wish.dryRun || token === undefined)
+  if (wish.dryRun || admitted === undefined)
     return preview(tools, wish, scene, {...wanted, nodeId, cluster: info.name, proxy: info.proxy});
 
   // Verified, and in memory only.
   const request = {nodeId, nodeName: wanted.hostname, ...scene};
-  const credentials = await interruptible(
-    tools,
-    'identity',
-    obtain(cluster, {token, proof}, request),
-    describeCredentials,
-  );
+  const credentials = await credentialsBy(tools, cluster, admitted, proof, request);
   // A cluster may have changed its suite and not its authority: now it is known who signs.
   judge(scene, {line: credentials.userAuthorities[0] ?? ''});
   const address = settleAddress(wanted.address, credentials, scene);
@@ -117,7 +108,9 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
 
   const authorities = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
   for (const warning of authorities.warnings) report.warn(warning);
-  const steps = await changes(host, scene, wish, {...credentials, userAuthorities: authorities.text});
+  const identity = wanted.identity ?? credentials.identity;
+  const {certificates} = credentials;
+  const steps = await changes(host, scene, wish, {identity, certificates, userAuthorities: authorities.text});
 
   const settings = {
     ...wanted,
@@ -143,6 +136,6 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
 
 function noToken(): Failure {
   return new Failure('USAGE', 'a join token is needed', {
-    hint: 'make one with `tctl tokens add --type=node`, and give it by --token-file, --token - or AGENTLESS_TOKEN',
+    hint: 'make one with `tctl tokens add --type=node`, and give it by --token-file, --token - or AGENTLESS_TOKEN; with --identity one is made for you',
   });
 }

@@ -19,6 +19,8 @@ export interface Joined {
     readonly labels: Readonly<Record<string, string>>;
     readonly registered: boolean;
   };
+  /** Whether this host keeps a credential of its own. */
+  readonly identity: 'kept' | 'discarded';
   readonly names: readonly string[];
   readonly certificates: readonly {
     readonly type: string;
@@ -54,6 +56,7 @@ export function joined(
       labels: settings.labels,
       registered: settings.registered,
     },
+    identity: settings.identity ?? 'kept',
     names: scene.names,
     certificates: [...credentials.certificates].map(([key, line]) => {
       const certificate = parseCertificate(line);

@@ -6,8 +6,10 @@ import type {Cluster, Identity, Node, Session} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {wordsOf} from '../system-error.js';
 import type {LeaveTools, LeaveWish} from './leave.js';
+import {operatorAt} from './operator.js';
 import {type Membership, readIdentity} from './ownership.js';
 import {interruptible, timed} from './reporter.js';
+import type {JoinSettings} from './settings.js';
 
 /** A record that can be deleted. */
 export interface Registered {
@@ -24,14 +26,12 @@ export async function findRecord(
   joined: Membership,
   cluster: Cluster,
 ): Promise<Registered | undefined> {
-  const {nodeId: id, hostname, address, proxy, registered} = joined.settings;
+  const {nodeId: id, registered} = joined.settings;
   if (!registered) return undefined;
   try {
-    const identity = await identityToUse(tools, wish, joined);
-    const session = cluster.as(identity);
-    const asked = session.nodesLike(hostname, address);
-    const nodes = await interruptible(tools, 'cluster', asked, () => `${identity.cluster}, through ${proxy}`);
-    return {id, session, found: nodes.find((node) => node.id === id)};
+    if (wish.local) throw new Failure('USAGE', 'the cluster was not asked, as you wished (--local)');
+    await refuseCopy(tools, wish, joined);
+    return await findBySomebody(tools, wish, joined, cluster);
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'INTERRUPTED') throw error;
     // What others hint at is for those who want to stay.
@@ -40,17 +40,51 @@ export async function findRecord(
   }
 }
 
+/** With this host's own credential; where there is none that counts, as the operator. */
+async function findBySomebody(
+  tools: LeaveTools,
+  wish: LeaveWish,
+  {settings}: Membership,
+  cluster: Cluster,
+): Promise<Registered> {
+  const {cluster: name, nodeId: id, hostname, address, proxy} = settings;
+  const asking = <T>(asked: Promise<T>) =>
+    interruptible(tools, 'cluster', asked, () => `${name}, through ${proxy}`);
+  try {
+    const session = cluster.as(await identityToUse(tools, wish, settings));
+    const nodes = await asking(session.nodesLike(hostname, address));
+    return {id, session, found: nodes.find((node) => node.id === id)};
+  } catch (error) {
+    if (!(error instanceof Failure) || wish.operator === undefined || error.code === 'INTERRUPTED')
+      throw error;
+    const session = operatorAt(cluster, wish.operator, settings);
+    return {id, session, found: await asking(session.node(id))};
+  }
+}
+
 /** A Failure says why the record has to stay. */
-async function identityToUse(tools: LeaveTools, wish: LeaveWish, joined: Membership): Promise<Identity> {
-  const {record, settings} = joined;
-  if (wish.local) throw new Failure('USAGE', 'the cluster was not asked, as you wished (--local)');
-  const identity = await readIdentity(tools.host, wish.dataDir, settings).catch((cause: unknown) => {
+async function identityToUse(
+  {host}: LeaveTools,
+  {dataDir}: LeaveWish,
+  settings: JoinSettings,
+): Promise<Identity> {
+  if (settings.identity === 'discarded') {
+    throw new Failure('HOST_UNSUITABLE', `this host keeps no credential for ${settings.cluster}`, {
+      hint: '`leave --identity FILE` would have deleted it',
+    });
+  }
+  const identity = await readIdentity(host, dataDir, settings).catch((cause: unknown) => {
     throw new Failure('HOST_UNSUITABLE', wordsOf(cause), {cause});
   });
   refuseUnreadable(identity);
+  return identity;
+}
+
+async function refuseCopy(tools: LeaveTools, wish: LeaveWish, joined: Membership): Promise<void> {
+  const {record} = joined;
   const renamed =
     record.host === tools.host.name || wish.yes || (await tools.confirm(question(joined, tools.host.name)));
-  if (renamed) return identity;
+  if (renamed) return;
   throw new Failure('HOST_UNSUITABLE', `this host joined as ${record.host} and is ${tools.host.name} now`, {
     hint: `--yes deletes the record as well; on a copy of ${record.host} that would be the record of the original`,
   });

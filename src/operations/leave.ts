@@ -2,7 +2,7 @@
 // handshake, remove what is ours, delete the node record; then the data directory goes. Until the end is reached
 // everything is undone if anything fails, and the host is joined as before.
 
-import type {Cluster} from '../cluster/cluster.js';
+import type {Cluster, UserIdentity} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {type HostFacts, lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
@@ -26,6 +26,8 @@ export interface LeaveWish {
   readonly dryRun: boolean;
   /** Delete the node record also when this host had another name when it joined. */
   readonly yes: boolean;
+  /** Who deletes the node record where this host's own credential cannot. */
+  readonly operator?: UserIdentity;
 }
 
 export interface LeaveTools {

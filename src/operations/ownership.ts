@@ -19,7 +19,8 @@ export interface Membership {
 
 export interface Ownership {
   readonly settings: JoinSettings;
-  readonly identity: Identity;
+  /** 'discarded': this host keeps none. */
+  readonly identity: Identity | 'discarded';
   /** Files that are ours or that we have changed. */
   readonly files: readonly string[];
   /** When this host was joined, ISO 8601. */
@@ -39,7 +40,7 @@ export async function readOwnership(
   const joined = await readMembership(host, dataDir, report, takeOver);
   if (joined === undefined) return undefined;
   const {record, settings} = joined;
-  const identity = await readIdentity(host, dataDir, settings);
+  const identity = settings.identity ?? (await readIdentity(host, dataDir, settings));
   return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
 }
 

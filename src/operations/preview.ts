@@ -62,6 +62,7 @@ function report(scene: Scene, settings: Intended, content: Content | undefined):
     cluster,
     proxy,
     node: {id, hostname, address: settings.address ?? '', labels, registered: false},
+    identity: settings.identity ?? 'kept',
     names: scene.names,
     certificates: scene.keys.map((key) => ({
       type: shortType(key.type),

@@ -1,5 +1,5 @@
 // A host that is joined already: no token, no write and no reload where everything is as it should be; else the same road
-// as the first join, with the host's own identity instead of a token. `join openssh` and `renew` both go here.
+// as the first join, with whoever speaks for the host instead of a token. `join openssh` and `renew` both go here.
 
 import type {Cluster, Node} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
@@ -17,14 +17,16 @@ import {nodeOf, withExpiry} from './node.js';
 import type {Ownership} from './ownership.js';
 import {preview} from './preview.js';
 import {serves} from './proof.js';
-import {type Authorities, credentialsOf, reach, refresh} from './refresh.js';
+import {credentialsOf, refresh} from './refresh.js';
 import {checkUnique, type Registration, registration} from './register.js';
 import {kindOfKey, rehearse} from './rehearsal.js';
 import {interruptible} from './reporter.js';
 import {prepareScene, type Scene} from './scene.js';
 import {draft, type JoinSettings, type JoinWish} from './settings.js';
+import type {Authorities} from './speaker.js';
 import {mergeAuthorities, readExisting, type UserAuthorities} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
+import {type Speak, speakForJoin} from './voice.js';
 
 /** How a joined host stands, and what is to be done about it. */
 export interface Assessment {
@@ -50,11 +52,14 @@ export async function joinAgain(
   owned: Ownership,
 ): Promise<Joined> {
   await refuseOtherCluster(wish, cluster, owned.settings);
-  const assessment = await assess(tools, wish, cluster, owned, true);
+  const speak = speakForJoin(tools, wish, cluster, owned);
+  const assessment = await assess(tools, wish, cluster, owned, speak, true);
   const {scene, settings, credentials, users, record} = assessment;
   await rehearseChange(tools, wish, assessment);
   if (wish.dryRun) {
-    const content = {...credentials, userAuthorities: users.text, recordRight: record?.right ?? true};
+    const {certificates} = credentials;
+    const identity = settings.identity ?? credentials.identity;
+    const content = {certificates, identity, userAuthorities: users.text, recordRight: record?.right ?? true};
     return preview(tools, wish, scene, settings, content);
   }
   const changed = await bringAbout(tools, wish, assessment, 'join openssh');
@@ -67,27 +72,21 @@ export async function assess(
   wish: JoinWish,
   cluster: Cluster,
   owned: Ownership,
+  speak: Speak,
   sign: boolean,
 ): Promise<Assessment> {
   const {host, report} = tools;
   const looking = lookAt(host, wish.config, wish.dataDir);
-  const reaching = reach(cluster, owned.identity);
-  reaching.catch(() => undefined);
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
   const wanted = {...draft(wish, owned.settings, facts), ...names};
   const scene = await prepareScene(host, facts, wanted, report);
-  const held = {identity: owned.identity, certificates: await readCertificates(host, scene)};
+  const held = await readCertificates(host, scene);
   const request = {...wanted, nodeName: wanted.hostname, ...scene};
 
-  const contact = await interruptible(
-    tools,
-    'cluster',
-    reaching,
-    () => `${names.cluster} accepts this identity`,
-  );
+  const contact = await speak(scene, request);
   const fewerNames = wish.fewerNames ?? isTold(wish);
-  const current = credentialsOf(contact.session, owned.identity, contact.authorities, held.certificates);
+  const current = credentialsOf(contact, contact.authorities, held);
   const {authorities, ...credentials} = sign
     ? await interruptible(tools, 'identity', refresh(contact, held, request, fewerNames), describeCredentials)
     : {...current, authorities: contact.authorities};
@@ -96,7 +95,7 @@ export async function assess(
   const users = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
   for (const warning of users.warnings) report.warn(warning);
   // What is absent from what is wanted is not as before, but not wanted.
-  const {expires: _expires, trust: _trust, ...stored} = owned.settings;
+  const {expires: _expires, trust: _trust, identity: _identity, ...stored} = owned.settings;
   const settings: JoinSettings = {
     ...stored,
     ...wanted,
@@ -106,13 +105,19 @@ export async function assess(
   };
   const node = wish.register ? await withExpiry(nodeOf(settings), settings.expires, cluster) : undefined;
   const stale = owned.files.filter((path) => isStale(path, scene));
-  const content = {...credentials, userAuthorities: users.text};
+  const content = {
+    identity: settings.identity ?? credentials.identity,
+    certificates: credentials.certificates,
+    userAuthorities: users.text,
+  };
   const [planned, record, served] = await Promise.all([
     changes(host, scene, wish, content, stale),
     node ? registration(contact.session, node, (settings.expires ?? 0) * 500) : undefined,
     !wish.reload || facts.daemon.state === 'stopped' || serves(host, facts, credentials.certificates),
   ]);
-  const due = sign ? credentials.renewed : reasonsOf(whatIsDue(held, authorities.hosts, request));
+  const due = sign
+    ? credentials.renewed
+    : reasonsOf(whatIsDue({...contact, certificates: held}, authorities.hosts, request));
   const drift = planned.filter((step) => isPlacement(step, scene));
   const assessed = {scene, settings, credentials, authorities, users, due, drift, served, node, record};
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};

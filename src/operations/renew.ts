@@ -1,6 +1,7 @@
 // Renew what is due on a joined host, without a token: certificates, the user CA file, the node's own credential, a node
 // record that ends. What a timer calls: where nothing is due it writes nothing and reloads nothing.
 
+import type {UserIdentity} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import type {Tools} from './join.js';
 import type {Ownership} from './ownership.js';
@@ -8,6 +9,7 @@ import {readOwnership} from './ownership.js';
 import {type Assessment, assess, bringAbout, rehearseChange} from './rejoin.js';
 import {type PhaseOf, phases} from './rotation-phases.js';
 import type {JoinWish} from './settings.js';
+import {speakFor} from './voice.js';
 
 export interface RenewWish {
   readonly dataDir: string;
@@ -16,6 +18,8 @@ export interface RenewWish {
   /** Put our lines back into the configuration where somebody has taken them out. */
   readonly repair: boolean;
   readonly fewerNames: boolean;
+  /** Who speaks for a host that keeps no credential; others need nobody. */
+  readonly operator?: UserIdentity;
   readonly reload: boolean;
   readonly reloadCommand?: string;
   readonly checkCommand?: string;
@@ -43,7 +47,8 @@ export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
   const cluster = tools.connect(proxy, trust);
   try {
     const again = asBefore(wish, owned);
-    const assessment = await assess(tools, again, cluster, owned, !wish.check);
+    const speak = speakFor(tools, cluster, owned, wish.operator);
+    const assessment = await assess(tools, again, cluster, owned, speak, !wish.check);
     if (wish.check) return told(assessment, false, wish);
     for (const path of pathsOf(assessment.drift)) {
       if (!wish.repair) tools.report.warn(`${path} lacks our lines, so sshd uses none of our files`);
@@ -56,7 +61,7 @@ export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
 }
 
 /** Everything as the record has it. */
-function asBefore({dataDir, repair, ...wish}: RenewWish, {settings}: Ownership): JoinWish {
+function asBefore({dataDir, repair, operator: _, ...wish}: RenewWish, {settings}: Ownership): JoinWish {
   return {
     ...wish,
     dataDir,

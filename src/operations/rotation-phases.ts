@@ -1,7 +1,7 @@
 // Which phase each authority is in, and by when a host must have been renewed (rotation reference A.1, A.3, A.7). Pure.
 
 import type {Authority, Rotation, RotationPhase} from '../cluster/cluster.js';
-import type {Authorities} from './refresh.js';
+import type {Authorities} from './speaker.js';
 
 export interface PhaseOf {
   readonly phase: RotationPhase;

@@ -1,15 +1,19 @@
 // What a join is about: which node, under which names, at which address. Flags win over what an earlier join of this
 // host has stored, so that a second run needs none of them.
 
-import {Failure, type Secret} from '../errors.js';
+import {Failure} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
 import {addressKind, formatAddress, parseAddress} from '../ssh/address.js';
 import {checkNodeName} from '../ssh/principals.js';
+import type {Admission} from './admission.js';
 
 /** What the user asked for. Absent means: as before, or the default. */
 export interface JoinWish {
   readonly proxy?: string;
-  readonly token?: Secret;
+  /** By what right; on a joined host only what it cannot do by itself needs one. */
+  readonly admission?: Admission;
+  /** Whether this host is to keep no credential of its own. */
+  readonly discardIdentity?: boolean;
   readonly hostname?: string;
   readonly address?: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -59,6 +63,8 @@ export interface JoinSettings {
   /** Seconds after which the node record ends unless it is renewed; absent: never. */
   readonly expires?: number;
   readonly trust?: Trust;
+  /** This host keeps no credential of its own; absent: it does. */
+  readonly identity?: 'discarded';
 }
 
 /** Settings before the cluster has been asked; an unspecified address is filled in from what the cluster sees. */
@@ -69,6 +75,7 @@ export interface Draft {
   readonly additionalPrincipals: readonly string[];
   readonly expires?: number;
   readonly trust?: Trust;
+  readonly identity?: 'discarded';
 }
 
 export function draft(wish: JoinWish, stored: JoinSettings | undefined, facts: HostFacts): Draft {
@@ -79,7 +86,13 @@ export function draft(wish: JoinWish, stored: JoinSettings | undefined, facts: H
     additionalPrincipals: wish.additionalPrincipals ?? stored?.additionalPrincipals ?? [],
     ...optional('expires', (wish.expires ?? stored?.expires) || undefined),
     ...optional('trust', wish.trust ?? stored?.trust),
+    ...(discards(wish, stored) && {identity: 'discarded'}),
   };
+}
+
+/** Signing for a host leaves nothing that it could speak for itself with. */
+function discards({admission, discardIdentity}: JoinWish, stored: JoinSettings | undefined): boolean {
+  return admission?.by === 'signature' || (discardIdentity ?? stored?.identity === 'discarded');
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
@@ -127,7 +140,8 @@ export function readSettings(data: unknown): JoinSettings | undefined {
   const value = data as Partial<Record<keyof JoinSettings, unknown>>;
   const texts = ['cluster', 'proxy', 'nodeId', 'hostname', 'address', 'config'] as const;
   if (!texts.every((key) => typeof value[key] === 'string')) return undefined;
-  const {additionalPrincipals, labels} = value;
+  const {additionalPrincipals, labels, identity} = value;
+  if (identity !== undefined && identity !== 'discarded') return undefined;
   if (!Array.isArray(additionalPrincipals) || typeof labels !== 'object' || labels === null) return undefined;
   return data as JoinSettings;
 }

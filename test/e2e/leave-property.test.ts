@@ -91,7 +91,7 @@ describe('joining and leaving', function () {
     try {
       await joinCluster(tools(), {
         proxy: cluster.proxy,
-        token: new Secret(cluster.token),
+        admission: {by: 'token', token: new Secret(cluster.token)},
         hostname: `web${number}`,
         address: `127.0.0.1:${10_000 + number}`,
         config,

@@ -44,9 +44,9 @@ export class JoinScene {
   /** Joins as the program does, on this host; a dead host speaks to nobody any more. */
   join(host: CrashingHost, changes: Partial<JoinWish> = {}): Promise<Joined> {
     const {cluster, sshd, dataDir} = this.stage;
-    const wish = {
+    const wish: JoinWish = {
       proxy: cluster.proxy,
-      token: new Secret(cluster.token),
+      admission: {by: 'token', token: new Secret(cluster.token)},
       hostname: 'web1',
       address: `127.0.0.1:${sshd.port}`,
       config: sshd.config,
@@ -134,6 +134,8 @@ function silent() {
   return {report, confirm: async () => false, signal: new AbortController().signal};
 }
 
+const SPEAKING: ReadonlySet<string | symbol> = new Set(['as', 'asOperator'] satisfies (keyof Cluster)[]);
+
 /** The same object, whose methods throw once the host is dead: its process is gone as well. */
 function mortal<T extends object>(target: T, host: CrashingHost): T {
   return new Proxy(target, {
@@ -143,7 +145,7 @@ function mortal<T extends object>(target: T, host: CrashingHost): T {
       return (...args: unknown[]) => {
         if (host.dead && name !== 'close') throw new Error('the process is gone');
         const result: unknown = Reflect.apply(value, object, args);
-        return name === ('as' satisfies keyof Cluster) ? mortal(result as object, host) : result;
+        return SPEAKING.has(name) ? mortal(result as object, host) : result;
       };
     },
   });

@@ -2,9 +2,9 @@ import {userInfo} from 'node:os';
 import * as Flags from '@oclif/core/flags';
 import {EXIT, Failure} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
-import {connectionFlags} from '../connection-flags.js';
+import {connectionFlags, identityFlag} from '../connection-flags.js';
 import type {Outcome} from '../envelope.js';
-import {readToken} from '../token.js';
+import {admissionFrom} from './admission.js';
 import type {JoinReport} from './run-join.js';
 
 /** `agentless join openssh`: see `operations/join.ts` for what it does, in order. */
@@ -23,6 +23,7 @@ failed and not fully restored, 130 interrupted and restored.`;
   static override examples = [
     '<%= config.bin %> join openssh --proxy-server teleport.example.com:443 --token-file /root/node.token',
     '<%= config.bin %> join openssh --proxy-server teleport.example.com --token-file t --labels env=prod --dry-run',
+    '<%= config.bin %> join openssh --proxy-server teleport.example.com --identity ./admin.id --discard-identity',
     'vault read -field=token secret/node | <%= config.bin %> join openssh --proxy-server teleport.example.com --token -',
   ];
 
@@ -35,6 +36,20 @@ failed and not fully restored, 130 interrupted and restored.`;
       exclusive: ['token-file'],
     }),
     'token-file': Flags.string({summary: 'file that holds the join token', helpValue: 'FILE'}),
+    identity: {
+      ...identityFlag.identity,
+      summary: 'identity of a person or bot, with which a token is made, used, and deleted again',
+      description:
+        'A file of tctl auth sign --format=file, or an output directory of tbot. A joined host needs no token, and none is made.',
+    },
+    manual: Flags.boolean({
+      summary: 'without any token: --identity has certificates signed and writes the node record',
+      default: false,
+    }),
+    'discard-identity': Flags.boolean({
+      summary: 'keep no credential on this host; renewing and leaving then need --identity, or a token',
+      allowNo: true,
+    }),
     'join-method': Flags.option({options: ['token', 'iam', 'ec2'] as const})({
       summary: 'what the token wants to see besides: nothing, AWS credentials, or an EC2 instance',
       default: 'token',
@@ -115,7 +130,7 @@ failed and not fully restored, 130 interrupted and restored.`;
   };
 
   async run(): Promise<Outcome> {
-    const {flags} = await this.parse(JoinOpenssh);
+    const {flags, raw} = await this.parse(JoinOpenssh);
     // oclif takes the default of --dry-run for given, so its own dependsOn says nothing.
     if (flags['exit-code'] && !flags['dry-run']) {
       throw new Failure('USAGE', '--exit-code goes with --dry-run only', {
@@ -123,10 +138,11 @@ failed and not fully restored, 130 interrupted and restored.`;
       });
     }
     const {joinFromFlags} = await import('./run-join.js');
-    const token = await readToken(flags.token, flags['token-file'], process.env['AGENTLESS_TOKEN']);
+    const typed = new Set(raw.flatMap((token) => (token.type === 'flag' ? [token.flag] : [])));
+    const admission = await admissionFrom(flags, typed, (text) => this.reporter.warn(text));
     const outcome = await joinFromFlags(
       flags,
-      token,
+      admission,
       this.reporter,
       this.interruptible(),
       this.config.version,
@@ -143,5 +159,9 @@ function summary({changed, result}: Outcome<JoinReport>): string {
   if (result.preview !== undefined) return result.preview;
   const {node, cluster} = result;
   if (!changed) return `${node.hostname} is joined to ${cluster} already; nothing to change.`;
-  return `\nJoined. Log in with:  tsh ssh ${userInfo().username}@${node.hostname}`;
+  const kept =
+    result.identity === 'kept'
+      ? ''
+      : '\nThis host keeps no credential: renewing needs a token or --identity.';
+  return `\nJoined. Log in with:  tsh ssh ${userInfo().username}@${node.hostname}${kept}`;
 }

@@ -2,8 +2,9 @@
 // really run, so that help stays quick.
 
 import {gatherProof, type JoinMethod} from '../../cluster/proof.js';
-import {Failure, type Secret} from '../../errors.js';
+import {Failure} from '../../errors.js';
 import {LocalHost} from '../../host/local.js';
+import type {Admission} from '../../operations/admission.js';
 import {join} from '../../operations/join.js';
 import type {Joined} from '../../operations/joined.js';
 import type {JoinWish, Trust} from '../../operations/settings.js';
@@ -35,11 +36,12 @@ export interface JoinFlags extends ConnectionFlags {
   readonly yes: boolean;
   readonly expires: string | undefined;
   readonly 'allow-fewer-names': boolean;
+  readonly 'discard-identity': boolean | undefined;
 }
 
 export async function joinFromFlags(
   flags: JoinFlags,
-  token: Secret | undefined,
+  admission: Admission | undefined,
   report: Pick<TextReporter, 'heading' | 'step' | 'warn'>,
   signal: AbortSignal,
   clientVersion: string,
@@ -58,7 +60,7 @@ export async function joinFromFlags(
       confirm,
       signal,
     },
-    {...wishOf(flags, token), ...(isSaid(trust) && {trust})},
+    {...wishOf(flags, admission), ...(isSaid(trust) && {trust})},
   );
   const {changed, ...result} = await joining;
   return {changed, result};
@@ -78,14 +80,15 @@ function lifetime(text: string): number {
 
 const isSaid = ({webAuthorities, caPins}: Trust) => webAuthorities.length + caPins.length > 0;
 
-function wishOf(flags: JoinFlags, token: Secret | undefined): JoinWish {
+function wishOf(flags: JoinFlags, admission: Admission | undefined): JoinWish {
   const labels = flags.labels?.map(parseLabels);
   const principals = flags['additional-principals']?.flatMap((text) =>
     text.split(',').map((one) => one.trim()),
   );
   return {
     ...defined('proxy', flags['proxy-server']),
-    ...defined('token', token),
+    ...defined('admission', admission),
+    ...defined('discardIdentity', flags['discard-identity']),
     ...defined('hostname', flags.hostname),
     ...defined('expires', flags.expires === undefined ? undefined : lifetime(flags.expires)),
     ...(flags['allow-fewer-names'] && {fewerNames: true}),

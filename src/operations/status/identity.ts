@@ -3,6 +3,7 @@
 import {X509Certificate} from 'node:crypto';
 import type {Host} from '../../host/host.js';
 import {identityPaths} from '../changes.js';
+import type {JoinSettings} from '../settings.js';
 import {type Commands, type Problem, problem} from './problem.js';
 import {isEnding} from './validity.js';
 
@@ -11,11 +12,14 @@ export interface IdentityValidity {
   readonly validBefore: Date;
 }
 
+/** 'discarded': this host keeps none, and none is missing. */
 export async function readIdentity(
   host: Host,
   dataDir: string,
+  {identity}: JoinSettings,
   commands: Commands,
-): Promise<{readonly value?: IdentityValidity; readonly problems: readonly Problem[]}> {
+): Promise<{readonly value?: IdentityValidity | 'discarded'; readonly problems: readonly Problem[]}> {
+  if (identity === 'discarded') return {value: identity, problems: []};
   const [directory, ...files] = identityPaths(dataDir);
   const entries = await Promise.all(files.map((path) => host.look(path)));
   const absent = files.filter((_, index) => entries[index]?.kind !== 'file');

@@ -4,9 +4,9 @@ import type {Authority, Cluster, Identity, Session} from '../../cluster/cluster.
 import {Failure} from '../../errors.js';
 import {fingerprint, formatPublicKey} from '../../ssh/key.js';
 import {nodeOf} from '../node.js';
-import {askAuthorities} from '../refresh.js';
 import {describeNode, registration} from '../register.js';
 import type {JoinSettings} from '../settings.js';
+import {askAuthorities} from '../speaker.js';
 import {fingerprintOf, type TrustedKeys} from './authorities.js';
 import type {Held} from './certificates.js';
 import {type Commands, type Problem, problem} from './problem.js';

@@ -14,7 +14,7 @@ export interface Past {
   readonly state: 'joined' | 'not joined' | 'unknown';
   readonly record?: OwnershipRecord;
   readonly settings?: JoinSettings;
-  readonly identity?: IdentityValidity;
+  readonly identity?: IdentityValidity | 'discarded';
   readonly problems: readonly Problem[];
 }
 
@@ -53,7 +53,7 @@ async function read(host: Host, dataDir: string, commands: Commands): Promise<Pa
     const fix = 'it was written by another version, or by hand: put it back from a backup';
     return {state: 'unknown', record, problems: [...problems, problem('RECORD_DAMAGED', text, fix)]};
   }
-  const identity = await readIdentity(host, dataDir, commands);
+  const identity = await readIdentity(host, dataDir, settings, commands);
   const found = [...problems, ...otherHost(host, record, commands), ...identity.problems];
   return {
     state: 'joined',

@@ -4,6 +4,7 @@ import type {Glance} from '../../host/glance.js';
 import {sameBytes} from '../../ssh/wire.js';
 import {fingerprintOf} from './authorities.js';
 import {describeHeld} from './certificates.js';
+import type {IdentityValidity} from './identity.js';
 import type {Inspection} from './inspect.js';
 import type {Online} from './online.js';
 import type {Past} from './past.js';
@@ -34,7 +35,8 @@ export interface Status {
     readonly cluster: readonly string[];
     readonly own: readonly string[];
   };
-  readonly identity?: {readonly validAfter: string; readonly validBefore: string};
+  /** 'discarded': this host keeps none. */
+  readonly identity?: {readonly validAfter: string; readonly validBefore: string} | 'discarded';
   readonly sshd: SshdReport;
   readonly rivals: readonly Rival[];
   readonly online?: Online;
@@ -103,13 +105,12 @@ function joinedAs({settings, record, identity}: Past): Partial<Status> {
     proxy,
     since: record.since,
     node: {id, hostname, address, labels, registered},
-    ...(identity && {
-      identity: {
-        validAfter: identity.validAfter.toISOString(),
-        validBefore: identity.validBefore.toISOString(),
-      },
-    }),
+    ...(identity && {identity: identity === 'discarded' ? identity : isoOf(identity)}),
   };
+}
+
+function isoOf({validAfter, validBefore}: IdentityValidity) {
+  return {validAfter: validAfter.toISOString(), validBefore: validBefore.toISOString()};
 }
 
 function sshdReport({config, daemon, version, facts}: Glance, {served}: Inspection): SshdReport {

@@ -22,6 +22,7 @@ const RESULT = {
     labels: {env: 'prod'},
     registered: true,
   },
+  identity: 'kept',
   names: ['web1'],
   certificates: [{type: 'rsa', key: '/k', file: '/c', signer: `SHA256:${'A'.repeat(43)}`}],
   userAuthorities: {file: '/u', cluster: [], own: 0},

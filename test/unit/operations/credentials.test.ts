@@ -1,7 +1,8 @@
 import {expect} from 'chai';
 import type {Cluster, HostSession, Identity} from '../../../src/cluster/cluster.js';
 import type {HostKey} from '../../../src/host/facts.js';
-import {type Authorities, askAuthorities, refresh} from '../../../src/operations/refresh.js';
+import {refresh} from '../../../src/operations/refresh.js';
+import {type Authorities, askAuthorities} from '../../../src/operations/speaker.js';
 import {parseCertificate} from '../../../src/ssh/certificate.js';
 import {formatPublicKey, parsePublicKey} from '../../../src/ssh/key.js';
 import {clientOf, hostKey, joined} from '../../support/cluster-client.js';
@@ -37,12 +38,7 @@ describe('the certificates of a host that is joined', () => {
   const signed = () => server.stats.requests['proto.AuthService/GenerateHostCerts'] ?? 0;
   const renew = (current: ReadonlyMap<string, string>, names: readonly string[] = ['web1'], keys = KEYS) => {
     const request = {nodeId: identity.nodeId, nodeName: 'web1', additionalPrincipals: names.slice(1)};
-    return refresh(
-      {session, authorities},
-      {identity, certificates: current},
-      {...request, names, keys},
-      false,
-    );
+    return refresh({session, identity, authorities}, current, {...request, names, keys}, false);
   };
 
   it('are asked for by key when there are none', async () => {
@@ -109,8 +105,7 @@ describe('the certificates of a host that is joined', () => {
       names: ['web1'],
       keys: KEYS,
     };
-    const held = {identity, certificates};
-    const now = await refresh({session, authorities: rotated}, held, request, false);
+    const now = await refresh({session, identity, authorities: rotated}, certificates, request, false);
     expect(now.renewed.join()).to.match(/not an authority|not active/);
   });
 });

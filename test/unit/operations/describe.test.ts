@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import type {Session} from '../../../src/cluster/cluster.js';
+import type {HostSession} from '../../../src/cluster/cluster.js';
 import {Secret} from '../../../src/errors.js';
 import type {Daemon} from '../../../src/host/daemon.js';
 import type {HostFacts} from '../../../src/host/facts.js';
@@ -28,7 +28,7 @@ function certificate(principals: readonly string[] = ['web1'], validBefore = FOR
 
 const credentials = (...lines: readonly string[]) => ({
   identity: {cluster: 'c', nodeId: 'n', key: new Secret('k'), certificate: '', authorities: []},
-  session: {} as Session,
+  session: {} as HostSession,
   certificates: new Map(lines.map((line, index) => [`/k/${index}`, line])),
   userAuthorities: [],
   signer: '',

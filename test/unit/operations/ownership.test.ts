@@ -84,11 +84,21 @@ describe('what an earlier join has left', () => {
     await joinWith(SETTINGS);
     const owned = await read();
     expect(owned?.settings).to.deep.equal(SETTINGS);
-    expect(owned?.identity.key.reveal()).to.equal('the key');
-    expect({...owned?.identity, key: IDENTITY.key}).to.deep.equal(IDENTITY);
+    const identity = owned?.identity;
+    if (identity === undefined || identity === 'discarded') expect.fail('it keeps a credential');
+    expect(identity.key.reveal()).to.equal('the key');
+    expect({...identity, key: IDENTITY.key}).to.deep.equal(IDENTITY);
     expect(owned?.files).to.include.members([...identityPaths(box.dataDir)]);
     expect(owned?.since).to.match(/^\d{4}-\d\d-\d\dT/);
     expect(said).to.deep.equal([]);
+  });
+
+  it('may be without a credential, where that was wished; what else is said of it is not understood', async () => {
+    await joinWith({...SETTINGS, identity: 'discarded'});
+    for (const path of identityPaths(box.dataDir).slice(1)) rmSync(path);
+    expect((await read())?.identity).to.equal('discarded');
+    await joinWith({...SETTINGS, identity: 'elsewhere'});
+    expect(await failure(read())).to.include({code: 'HOST_UNSUITABLE'});
   });
 
   it('is refused where it is not what a join writes', async () => {

@@ -1,0 +1,102 @@
+// Who speaks for a host that is joined: the host itself, the person or bot that was named, or the host itself again, once it
+// has joined anew with a token under its old id.
+
+import type {Cluster, Identity, UserIdentity} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
+import {type Admission, admit, withToken} from './admission.js';
+import {enter, type Wanted} from './credentials.js';
+import {describeRehearsal} from './describe.js';
+import type {Tools} from './join.js';
+import {operatorAt} from './operator.js';
+import type {Ownership} from './ownership.js';
+import {authorityKind, rehearse} from './rehearsal.js';
+import {interruptible} from './reporter.js';
+import type {Scene} from './scene.js';
+import type {JoinWish} from './settings.js';
+import {askAuthorities, type Contact, type HostSpeaker, reach, reachAs} from './speaker.js';
+
+/** Reaches the cluster, once it is known what is wanted of it. */
+export type Speak = (scene: Scene, wanted: Wanted) => Promise<Contact>;
+
+/** Without a token. USAGE on a host that keeps no credential where nobody speaks for it. */
+export function speakFor(
+  tools: Tools,
+  cluster: Cluster,
+  owned: Ownership,
+  operator: UserIdentity | undefined,
+): Speak {
+  if (owned.identity !== 'discarded') return byItself(tools, cluster, owned.identity);
+  if (operator === undefined) throw nobodySpeaks('renewing it', '--identity FILE', owned);
+  return byOperator(tools, cluster, owned, operator);
+}
+
+/** The same for a join, which may make a credential for this host where it has none that counts. */
+export function speakForJoin(tools: Tools, wish: JoinWish, cluster: Cluster, owned: Ownership): Speak {
+  const {admission, dryRun} = wish;
+  if (admission?.by === 'signature') return byOperator(tools, cluster, owned, admission.identity);
+  if (owned.identity !== 'discarded') {
+    const speak = byItself(tools, cluster, owned.identity);
+    return admission === undefined || dryRun ? speak : orAgain(tools, wish, cluster, speak, admission);
+  }
+  const stays = wish.discardIdentity !== false || dryRun;
+  if (admission?.by === 'operator' && stays) return byOperator(tools, cluster, owned, admission.identity);
+  if (admission === undefined) throw nobodySpeaks('joining it again', 'a token or --identity FILE', owned);
+  if (dryRun) throw nobodySpeaks('a dry run, which spends no token', '--identity FILE', owned);
+  return (scene, wanted) => joinAnew(tools, wish, cluster, admission, scene, wanted);
+}
+
+function byItself(tools: Tools, cluster: Cluster, identity: Identity): Speak {
+  const reaching = reach(cluster, identity);
+  reaching.catch(() => undefined);
+  return () => interruptible(tools, 'cluster', reaching, () => `${identity.cluster} accepts this identity`);
+}
+
+function byOperator(tools: Tools, cluster: Cluster, {settings}: Ownership, identity: UserIdentity): Speak {
+  const reaching = reachAs(operatorAt(cluster, identity, settings), settings.nodeId);
+  reaching.catch(() => undefined);
+  return () =>
+    interruptible(tools, 'cluster', reaching, () => `${settings.cluster} accepts ${identity.user}`);
+}
+
+/** What a cluster says to an identity that is finished. */
+const FINISHED: readonly string[] = ['REQUEST_REFUSED', 'CLUSTER_UNTRUSTED'];
+
+function orAgain(tools: Tools, wish: JoinWish, cluster: Cluster, speak: Speak, admission: Admission): Speak {
+  return async (scene, wanted) => {
+    try {
+      return await speak(scene, wanted);
+    } catch (error) {
+      if (!(error instanceof Failure) || !FINISHED.includes(error.code)) throw error;
+      tools.report.warn(`${error.message}, so it joins again`);
+      return joinAnew(tools, wish, cluster, admission, scene, wanted);
+    }
+  };
+}
+
+/** As at the first join: no token is spent, or made, on a host that could not serve a certificate. */
+async function joinAnew(
+  tools: Tools,
+  {proveLogins: logins}: JoinWish,
+  cluster: Cluster,
+  admission: Admission,
+  scene: Scene,
+  wanted: Wanted,
+): Promise<Contact<HostSpeaker>> {
+  const {suite, name} = await cluster.describe();
+  const admitted = await admit(cluster, admission);
+  const rehearsing = rehearse(tools.host, {...scene, logins, authority: authorityKind(suite)});
+  await interruptible(tools, 'rehearse', rehearsing, describeRehearsal);
+  const proof = tools.gatherProof ? await tools.gatherProof() : ({method: 'token'} as const);
+  return withToken(tools, admitted, (token) => {
+    const entering = enter(cluster, {token, proof}, wanted).then(async ({session, identity}) => {
+      return {session, identity, authorities: await askAuthorities(session)};
+    });
+    return interruptible(tools, 'identity', entering, () => `${name} has admitted this host again`);
+  });
+}
+
+function nobodySpeaks(what: string, by: string, {settings}: Ownership): Failure {
+  return new Failure('USAGE', `this host keeps no credential for ${settings.cluster}: ${what} needs ${by}`, {
+    hint: 'it was joined with --discard-identity or --manual; nothing was changed',
+  });
+}
