@@ -44,9 +44,10 @@ export interface Diagnosis {
 
 export async function doctor(tools: DoctorTools, wish: DoctorWish): Promise<Diagnosis> {
   const host = new ReadOnlyHost(tools.host);
-  const commands = commandsFor({dataDir: wish.dataDir, config: wish.config ?? USUAL.config});
+  const place = {dataDir: wish.dataDir, config: wish.config ?? USUAL.config};
   const probing = probe(host);
-  const past = await readPast(host, wish.dataDir, commands);
+  const past = await readPast(host, wish.dataDir, commandsFor(place));
+  const commands = commandsFor(place, past.settings);
   const sight = await glance(host, wish.config ?? past.settings?.config ?? USUAL.config, probing);
   const inspection = await inspect(host, {sight, past, dataDir: wish.dataDir, commands});
   const patient = {past, sight, inspection, commands};
@@ -96,10 +97,13 @@ async function joinedTools(
   {past: {settings}, inspection, commands}: Patient,
 ): Promise<ClusterTools['joined']> {
   if (settings === undefined) return undefined;
-  const identity = await readIdentity(host, dataDir, settings).catch((error: unknown) => {
-    if (error instanceof Failure) return undefined;
-    throw error;
-  });
+  const identity =
+    settings.identity === 'discarded'
+      ? undefined
+      : await readIdentity(host, dataDir, settings).catch((error: unknown) => {
+          if (error instanceof Failure) return undefined;
+          throw error;
+        });
   const compared = {settings, held: inspection.held, trusted: inspection.trusted, commands};
   return {cluster: settings.cluster, identity, ask: (own) => askCluster(cluster, own, compared)};
 }

@@ -37,9 +37,10 @@ export interface StatusTools {
 
 export async function status(tools: StatusTools, {dataDir, config: asked}: StatusWish): Promise<Status> {
   const host = new ReadOnlyHost(tools.host);
-  const commands = commandsFor({dataDir, config: asked ?? USUAL.config});
+  const place = {dataDir, config: asked ?? USUAL.config};
   const probing = probe(host);
-  const past = await readPast(host, dataDir, commands);
+  const past = await readPast(host, dataDir, commandsFor(place));
+  const commands = commandsFor(place, past.settings);
   const sight = await glance(host, asked ?? past.settings?.config ?? USUAL.config, probing);
   const inspection = await inspect(host, {sight, past, dataDir, commands});
   const told = await ask(tools, host, dataDir, past, inspection, commands);
@@ -51,7 +52,7 @@ export async function status(tools: StatusTools, {dataDir, config: asked}: Statu
     sight,
     inspection,
     ...(told && {online: told.online}),
-    unseen: [...unseen, ...inspection.unseen],
+    unseen: [...unseen, ...inspection.unseen, ...(tools.connect && !told ? unasked(past) : [])],
     problems: ranked([
       ...leftBehind(past, inspection),
       ...problems,
@@ -70,7 +71,7 @@ async function ask(
   {held, trusted}: Inspection,
   commands: Commands,
 ): Promise<Asked | undefined> {
-  if (connect === undefined || settings === undefined) return undefined;
+  if (connect === undefined || settings === undefined || settings.identity === 'discarded') return undefined;
   const identity = await readIdentity(host, dataDir, settings).catch((error: unknown) => {
     // That it is missing has been found out already.
     if (error instanceof Failure) return undefined;
@@ -83,6 +84,13 @@ async function ask(
   } finally {
     await cluster.close();
   }
+}
+
+/** That a credential is missing is a problem; that there is to be none is not, and the cluster is not asked all the same. */
+function unasked({identity}: Past): string[] {
+  return identity === 'discarded'
+    ? ['what the cluster says: this host keeps no credential to ask it with']
+    : [];
 }
 
 /** Why sshd could not be looked at: for want of rights, which is nobody's fault, or because something is wrong with it. */

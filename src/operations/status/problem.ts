@@ -1,5 +1,7 @@
 // What can be wrong with a joined host: a closed list, so that scripts can rely on the codes.
 
+import type {JoinSettings} from '../settings.js';
+
 /** How a problem reads in one word, what it means for the host as a whole, and the usual way out. */
 const KINDS = {
   NOT_JOINED: {kind: 'absent', word: 'join'},
@@ -93,15 +95,17 @@ export interface Commands {
   readonly doctor: string;
 }
 
-export function commandsFor({dataDir, config}: Place): Commands {
+/** `settings` of a host that keeps no credential: somebody has to speak for it. */
+export function commandsFor({dataDir, config}: Place, settings?: Pick<JoinSettings, 'identity'>): Commands {
+  const speaker = settings?.identity === 'discarded' ? ' --identity FILE' : '';
   const flags = [
     ...(dataDir === USUAL.dataDir ? [] : [` --data-dir ${dataDir}`]),
     ...(config === USUAL.config ? [] : [` --openssh-config ${config}`]),
   ].join('');
   return {
     join: `sudo agentless join openssh --proxy-server PROXY --token-file FILE${flags}`,
-    repair: `sudo agentless renew --repair${flags}`,
-    renew: `sudo agentless renew${flags}`,
+    repair: `sudo agentless renew --repair${speaker}${flags}`,
+    renew: `sudo agentless renew${speaker}${flags}`,
     status: `sudo agentless status${flags}`,
     doctor: `sudo agentless doctor${flags}`,
   };
