@@ -39,10 +39,12 @@ export interface Tools {
 export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
   // Also finishes or undoes what an interrupted run has left.
   let again = wish;
-  const owned = await readOwnership(tools.host, wish.dataDir, tools.report, (nodeId) => {
+  const takeOver = (nodeId: string) => {
     // A join that was cut off may have left a record: under the same id it becomes ours again.
     again = {nodeId, ...wish};
-  });
+  };
+  const admissible = wish.admission !== undefined && !wish.dryRun;
+  const owned = await readOwnership(tools.host, wish.dataDir, tools.report, takeOver, admissible);
   const proxy = wish.proxy ?? owned?.settings.proxy;
   if (proxy === undefined) {
     throw new Failure('USAGE', 'which cluster? --proxy-server is missing', {

@@ -26,8 +26,12 @@ export async function findRecord(
   joined: Membership,
   cluster: Cluster,
 ): Promise<Registered | undefined> {
-  const {nodeId: id, registered} = joined.settings;
+  const {settings} = joined;
+  const {nodeId: id, registered} = settings;
   if (!registered) return undefined;
+  // Where nobody else can delete it, an identity of another cluster is a mistake to be mended first.
+  const needed = settings.identity === 'discarded' && !wish.local;
+  if (needed && wish.operator !== undefined) operatorAt(cluster, wish.operator, settings);
   try {
     if (wish.local) throw new Failure('USAGE', 'the cluster was not asked, as you wished (--local)');
     await refuseCopy(tools, wish, joined);
@@ -35,7 +39,8 @@ export async function findRecord(
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'INTERRUPTED') throw error;
     // What others hint at is for those who want to stay.
-    tools.report.warn(stays(id, error.message, error.code === 'HOST_UNSUITABLE' ? error.hint : undefined));
+    const helps = error.code === 'HOST_UNSUITABLE' || wish.operator !== undefined;
+    tools.report.warn(stays(id, error.message, helps ? error.hint : undefined));
     return undefined;
   }
 }
@@ -116,7 +121,8 @@ export async function deleteRecord({report}: LeaveTools, {id, session}: Register
     return true;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    report.warn(stays(id, error.message));
+    // What would let an operator do it; a host is allowed all that it ever will be.
+    report.warn(stays(id, error.message, 'user' in session ? error.hint : undefined));
     return false;
   }
 }

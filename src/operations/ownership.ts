@@ -19,8 +19,8 @@ export interface Membership {
 
 export interface Ownership {
   readonly settings: JoinSettings;
-  /** 'discarded': this host keeps none. */
-  readonly identity: Identity | 'discarded';
+  /** 'absent': there is none here, because none is kept (`settings.identity`), or because it was lost. */
+  readonly identity: Identity | 'absent';
   /** Files that are ours or that we have changed. */
   readonly files: readonly string[];
   /** When this host was joined, ISO 8601. */
@@ -29,18 +29,25 @@ export interface Ownership {
 
 /**
  * undefined: this host is not joined. `takeOver` is told of a node whose record an interrupted first join may have
- * written; without it the user is.
+ * written; without it the user is. `renewable`: a credential that is missing may be made anew; else that is a failure.
  */
 export async function readOwnership(
   host: Host,
   dataDir: string,
   report: Reporter,
   takeOver?: (nodeId: string) => void,
+  renewable = false,
 ): Promise<Ownership | undefined> {
   const joined = await readMembership(host, dataDir, report, takeOver);
   if (joined === undefined) return undefined;
   const {record, settings} = joined;
-  const identity = settings.identity ?? (await readIdentity(host, dataDir, settings));
+  const identity =
+    settings.identity === 'discarded'
+      ? 'absent'
+      : await readIdentity(host, dataDir, settings).catch((error: unknown) => {
+          if (renewable && error instanceof Failure) return 'absent' as const;
+          throw error;
+        });
   return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
 }
 
@@ -103,7 +110,7 @@ export async function readIdentity(host: Host, dataDir: string, settings: JoinSe
   );
   if (!keyText || !certificateText || !authoritiesText) {
     throw new Failure('HOST_UNSUITABLE', `the identity of this node is missing from ${dataDir}/identity`, {
-      hint: 'restore it from a backup, or remove the node from the cluster and join again with a token',
+      hint: 'restore it from a backup, or join again with a token',
     });
   }
   return {

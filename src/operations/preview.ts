@@ -28,7 +28,9 @@ export async function preview(
   const unsigned = {certificates: new Map<string, string>(), userAuthorities: LATER};
   const steps = await changes(host, scene, wish, content ?? unsigned);
   const register = wish.register && content?.recordRight !== true;
-  const changed = steps.length > 0 || register;
+  // Somebody else speaks for this host now, and it is to speak for itself.
+  const enters = content !== undefined && content.identity === undefined;
+  const changed = steps.length > 0 || register || enters;
   const shown = (await describe(host, steps)).filter((step) => step.kind === 'path');
   const parts = [
     changed
@@ -37,6 +39,7 @@ export async function preview(
     '',
     ...shown.flatMap((step) => [step.headline, ...linesOf(step, content === undefined), '']),
     ...steps.flatMap((step) => (step.kind === 'command' ? [`reload     ${step.why}`] : [])),
+    ...(enters ? ['identity   made with a token when you join'] : []),
     ...(register ? [`register   ${describeRecord(settings)}`] : []),
     ...(changed ? [''] : []),
     'No token was spent.',

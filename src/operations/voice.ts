@@ -25,7 +25,7 @@ export function speakFor(
   owned: Ownership,
   operator: UserIdentity | undefined,
 ): Speak {
-  if (owned.identity !== 'discarded') return byItself(tools, cluster, owned.identity);
+  if (owned.identity !== 'absent') return byItself(tools, cluster, owned.identity);
   if (operator === undefined) throw nobodySpeaks('renewing it', '--identity FILE', owned);
   return byOperator(tools, cluster, owned, operator);
 }
@@ -34,14 +34,14 @@ export function speakFor(
 export function speakForJoin(tools: Tools, wish: JoinWish, cluster: Cluster, owned: Ownership): Speak {
   const {admission, dryRun} = wish;
   if (admission?.by === 'signature') return byOperator(tools, cluster, owned, admission.identity);
-  if (owned.identity !== 'discarded') {
+  if (owned.identity !== 'absent') {
     const speak = byItself(tools, cluster, owned.identity);
     return admission === undefined || dryRun ? speak : orAgain(tools, wish, cluster, speak, admission);
   }
-  const stays = wish.discardIdentity !== false || dryRun;
+  const stays = dryRun || (owned.settings.identity === 'discarded' && wish.discardIdentity !== false);
   if (admission?.by === 'operator' && stays) return byOperator(tools, cluster, owned, admission.identity);
   if (admission === undefined) throw nobodySpeaks('joining it again', 'a token or --identity FILE', owned);
-  if (dryRun) throw nobodySpeaks('a dry run, which spends no token', '--identity FILE', owned);
+  if (dryRun) throw nobodySpeaks('a dry run', '--identity FILE', owned);
   return (scene, wanted) => joinAnew(tools, wish, cluster, admission, scene, wanted);
 }
 
@@ -97,6 +97,6 @@ async function joinAnew(
 
 function nobodySpeaks(what: string, by: string, {settings}: Ownership): Failure {
   return new Failure('USAGE', `this host keeps no credential for ${settings.cluster}: ${what} needs ${by}`, {
-    hint: 'it was joined with --discard-identity or --manual; nothing was changed',
+    hint: 'it was joined with --discard-identity or --manual; nothing was changed, and no token spent',
   });
 }

@@ -1,12 +1,16 @@
 // A host that keeps no credential of its own: with a token, with one that is made for it, or by somebody's signature. Others
 // speak for it from then on.
 
-import {readFileSync} from 'node:fs';
+import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
+import {agentless} from '../support/cli.js';
 import {temporaryCluster} from '../support/dev-cluster.js';
+import {withFlags} from '../support/flags.js';
 import {ALICE} from '../support/identity.js';
 import {IdentityStage} from '../support/identity-stage.js';
+import {snapshot} from '../support/tree.js';
 
 const HOST_CALL = 'proto.AuthService/GenerateHostCerts';
 const MANUAL_CALL = 'teleport.trust.v1.TrustService/GenerateHostCert';
@@ -82,7 +86,7 @@ describe('a host that keeps no credential', function () {
     const dry = await scene.joinByToken(['--dry-run']);
     expect({exit: dry.exit, says: dry.error?.message}).to.deep.equal({
       exit: 2,
-      says: 'this host keeps no credential for dev.example: a dry run, which spends no token, needs --identity FILE',
+      says: 'this host keeps no credential for dev.example: a dry run needs --identity FILE',
     });
     expect(await scene.stage.host()).to.deep.equal(joined);
     const [node] = scene.stage.cluster.nodes();
@@ -107,6 +111,35 @@ describe('a host that keeps no credential', function () {
     expect(await scene.stage.host()).to.deep.equal(before);
   });
 
+  it('stays joined when the identity is of another cluster; a role that is missing is named, and it leaves', async () => {
+    await WAYS['a token']?.();
+    await using other = await temporaryCluster({name: 'other.example'});
+    const foreign = await scene.identity('bob.id');
+    writeFileSync(foreign, await other.identity(ALICE));
+    const joined = await scene.stage.host();
+    const wrong = await scene.run('leave', ['--identity', foreign]);
+    expect({exit: wrong.exit, code: wrong.error?.code}).to.deep.equal({exit: 2, code: 'USAGE'});
+    expect(await scene.stage.host()).to.deep.equal(joined);
+    const poor = await scene.identity('poor.id', {roles: ['access']});
+    const {exit, result, warnings} = await scene.run('leave', ['--identity', poor]);
+    expect({exit, removed: result.node.removed}).to.deep.equal({exit: 0, removed: false});
+    expect(warnings.join('\n'))
+      .to.match(/the node record stays: alice may not remove a node/)
+      .and.include('{resources: [node], verbs: [delete]}');
+  });
+
+  it('is what a host with a dead credential is like, too: leave --identity deletes its record', async () => {
+    expect((await scene.joinByToken()).exit).to.equal(0);
+    writeFileSync(join(scene.stage.dataDir, 'identity/key.pem'), 'PEM?');
+    const {exit, result, warnings} = await scene.run('leave', speaking());
+    expect({exit, removed: result.node.removed, warnings}).to.deep.equal({
+      exit: 0,
+      removed: true,
+      warnings: [],
+    });
+    expect(await scene.stage.host()).to.deep.equal(before);
+  });
+
   it('has well-being and renewals told by status, which misses no credential', async () => {
     await WAYS['a token']?.();
     const words = ['--openssh-config', scene.stage.sshd.config, '--online'];
@@ -117,7 +150,6 @@ describe('a host that keeps no credential', function () {
       problems: [],
     });
     expect(result.unseen.join()).to.include('keeps no credential to ask it with');
-    const {agentless} = await import('../support/cli.js');
     const place = ['--data-dir', scene.stage.dataDir, '--openssh-config', scene.stage.sshd.config];
     const {stdout} = await agentless(['status', ...place]);
     expect(stdout).to.match(/^ {2}renewal +nothing due; renewing needs a token or --identity$/m);
@@ -145,7 +177,6 @@ describe('a host that keeps no credential', function () {
     await WAYS['a signature']?.();
     await using other = await temporaryCluster({name: 'other.example'});
     const foreign = await scene.identity('bob.id');
-    const {writeFileSync} = await import('node:fs');
     writeFileSync(foreign, await other.identity(ALICE));
     const wrong = await scene.run('renew', ['--identity', foreign]);
     expect({exit: wrong.exit, code: wrong.error?.code}).to.deep.equal({exit: 2, code: 'USAGE'});
@@ -190,5 +221,52 @@ describe('a host that keeps no credential', function () {
     expect(recorded()).to.not.have.property('identity');
     expect(scene.minted, 'a credential takes a token').to.equal(1);
     expect((await scene.tokens()).filter((value) => scene.shown.at(-1) === value)).to.deep.equal([]);
+  });
+
+  it('has its credential back when giving it up fails after all', async () => {
+    expect((await scene.joinByToken()).exit).to.equal(0);
+    const joined = [await scene.stage.host(), await snapshot(scene.stage.dataDir)];
+    scene.hooks.testOnlyCall = (name) =>
+      name.endsWith('/UpsertNode') ? {code: Code.PermissionDenied, message: 'no'} : undefined;
+    const {exit, error} = await scene.join(['--discard-identity', '--labels', 'env=test']);
+    expect({exit, restored: error?.restored}).to.deep.equal({exit: 7, restored: true});
+    expect([await scene.stage.host(), await snapshot(scene.stage.dataDir)]).to.deep.equal(joined);
+    scene.hooks.testOnlyCall = undefined;
+    expect((await scene.run('renew')).exit).to.equal(0);
+  });
+
+  it('is dialled where the cluster sees whoever signs for it, unless an address is given', async () => {
+    scene.hooks.testOnlyReply = (name, reply) =>
+      name.endsWith('/Ping') ? Object.assign(reply, {remoteAddr: '10.0.0.5:1234'}) : reply;
+    const words = withFlags([...scene.stage.words, ...speaking(), '--manual'], {address: undefined});
+    const {status, stderr} = await agentless(words);
+    expect(status, stderr).to.equal(0);
+    expect(scene.stage.cluster.nodes()[0]?.address).to.equal(`10.0.0.5:${scene.stage.sshd.port}`);
+  });
+
+  it('is told that nobody has looked for another of its name where the roles show no nodes', async () => {
+    scene.hooks.testOnlyRoles = {
+      signer: {
+        seesNodes: false,
+        rules: [
+          {resources: ['host_cert'], verbs: ['create']},
+          {resources: ['node'], verbs: ['create', 'update']},
+        ],
+      },
+    };
+    const file = await scene.identity('signer.id', {roles: ['signer']});
+    const {exit, warnings, stdout} = await scene.join(['--identity', file, '--manual']);
+    expect(exit, stdout).to.equal(0);
+    expect(warnings.join()).to.include('the cluster shows alice no nodes');
+  });
+
+  it('tells in a dry run that a credential would be made, and makes none', async () => {
+    await WAYS['a signature']?.();
+    const words = [...speaking(), '--no-discard-identity', '--dry-run'];
+    const {exit, changed, result} = await scene.join(words);
+    expect({exit, changed}).to.deep.equal({exit: 0, changed: true});
+    expect(result.preview).to.match(/^identity +made with a token when you join$/m);
+    expect(scene.minted).to.equal(0);
+    expectDiscarded('a dry run');
   });
 });

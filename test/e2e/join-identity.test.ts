@@ -1,6 +1,6 @@
 // A join with an identity instead of a token: one is made as late as possible, used, and deleted whatever happens.
 
-import {existsSync, readFileSync} from 'node:fs';
+import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
@@ -97,25 +97,26 @@ describe('join openssh --identity', function () {
     await expectUntouched();
   });
 
-  it('deletes it when a signal comes while the host is being admitted', async () => {
-    let send = (_: NodeJS.Signals): void => undefined;
-    scene.hooks.testOnlyCall = (name) => {
-      if (name.endsWith('/GenerateHostCerts')) send('SIGTERM');
-      return undefined;
-    };
-    const words = [...scene.stage.words, '--identity', scene.file];
-    const {status, stderr} = await agentless(words, {
-      started: (_, kill) => {
-        send = kill;
-      },
+  for (const call of ['CreateTokenV2', 'GenerateHostCerts', 'DeleteToken']) {
+    it(`deletes it when a signal comes as ${call} is asked`, async () => {
+      let send = (_: NodeJS.Signals): void => undefined;
+      scene.hooks.testOnlyCall = (name) => {
+        if (name.endsWith(`/${call}`)) send('SIGTERM');
+        return undefined;
+      };
+      const {status, stderr} = await agentless([...scene.stage.words, '--identity', scene.file], {
+        started: (_, kill) => {
+          send = kill;
+        },
+      });
+      expect(status, stderr).to.equal(130);
+      expect(stderr)
+        .to.match(/^error: interrupted/m)
+        .and.to.not.include('could not be deleted');
+      expect(scene.minted).to.equal(1);
+      await expectUntouched();
     });
-    expect(status, stderr).to.equal(130);
-    expect(stderr)
-      .to.match(/^error: interrupted/m)
-      .and.to.not.include('could not be deleted');
-    expect(scene.shown).to.have.length(1);
-    await expectUntouched();
-  });
+  }
 
   it('says until when a token is valid that cannot be deleted, and has joined all the same', async () => {
     scene.hooks.testOnlyCall = (name) => (name.endsWith('/DeleteToken') ? REFUSED : undefined);
@@ -129,7 +130,6 @@ describe('join openssh --identity', function () {
   it('names what is missing: another cluster, an end that is past, a permission, a second factor', async () => {
     await using other = await temporaryCluster({name: 'other.example'});
     const foreign = await scene.identity('bob.id');
-    const {writeFileSync} = await import('node:fs');
     writeFileSync(foreign, await other.identity(ALICE));
     const cases = [
       [foreign, 2, /is for the cluster other\.example, and 127\.0\.0\.1:\d+ is of dev\.example/],
@@ -179,5 +179,20 @@ describe('join openssh --identity', function () {
     expect(await scene.tokens()).to.deep.equal([]);
     await scene.logIn('after the rotation');
     expect((await scene.run('renew')).changed).to.equal(false);
+  });
+
+  it('gives a joined host a new credential in place of one that is lost', async () => {
+    expect((await byIdentity()).exit).to.equal(0);
+    const [node] = scene.stage.cluster.nodes();
+    rmSync(join(scene.stage.dataDir, 'identity/key.pem'));
+    const {exit, error} = await scene.join();
+    expect({exit, hint: error?.hint})
+      .to.deep.include({exit: 6})
+      .and.to.have.property('hint')
+      .that.matches(/join again with a token/);
+    expect((await byIdentity()).exit).to.equal(0);
+    expect(scene.stage.cluster.nodes().map(({id}) => id)).to.deep.equal([node?.id]);
+    expect((await scene.run('renew')).changed).to.equal(false);
+    expect(await scene.tokens()).to.deep.equal([]);
   });
 });
