@@ -1,6 +1,6 @@
 // A join with an identity instead of a token: one is made as late as possible, used, and deleted whatever happens.
 
-import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
@@ -194,5 +194,32 @@ describe('join openssh --identity', function () {
     expect(scene.stage.cluster.nodes().map(({id}) => id)).to.deep.equal([node?.id]);
     expect((await scene.run('renew')).changed).to.equal(false);
     expect(await scene.tokens()).to.deep.equal([]);
+  });
+
+  it('shows the token to nobody on this host: not in an argument or the environment of anything that it starts', async () => {
+    const seen: string[] = [];
+    scene.hooks.testOnlyCall = () => {
+      for (const pid of readdirSync('/proc').filter(
+        (name) => /^\d+$/.test(name) && Number(name) !== process.pid,
+      ))
+        for (const file of ['cmdline', 'environ'])
+          try {
+            seen.push(readFileSync(`/proc/${pid}/${file}`, 'latin1'));
+          } catch {
+            // It is gone, or somebody else's.
+          }
+      return undefined;
+    };
+    const {status, stdout, stderr} = await agentless([...scene.stage.words, '--identity', scene.file]);
+    expect(status, stderr).to.equal(0);
+    const [token = ''] = scene.shown;
+    expect(token).to.match(/^[0-9a-f]{32}$/);
+    expect(
+      seen.some((text) => text.includes('join\0openssh')),
+      'the program itself was seen',
+    ).to.equal(true);
+    expect(seen.filter((text) => text.includes(token))).to.deep.equal([]);
+    expect(`${stdout}${stderr}${readFileSync(scene.stage.sshd.log, 'latin1')}`).to.not.include(token);
+    expect(scene.secrets()).to.deep.equal([join(scene.stage.dataDir, 'identity/key.pem')]);
   });
 });

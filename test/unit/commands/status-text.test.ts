@@ -39,6 +39,16 @@ describe('the text of a status', () => {
     );
   });
 
+  it('says who can renew a host that keeps no credential, and until when one holds that is kept', () => {
+    expect(plain({...WELL, identity: 'discarded'})).to.match(
+      /^ {2}renewal +nothing due; renewing needs a token or --identity$/m,
+    );
+    const identity = {validAfter: '2026-11-21T10:00:00.000Z', validBefore: '2036-11-19T10:00:00.000Z'};
+    expect(plain({...WELL, identity})).to.match(
+      /^ {2}renewal +nothing due; identity valid until 2036-11-19$/m,
+    );
+  });
+
   it('tells what is wrong first, then each way out once', () => {
     const problem = (message: string) =>
       ({code: 'LINES_MISSING', message, detail: 'said\nso', fix: 'mend it'}) as const;

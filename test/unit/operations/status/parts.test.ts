@@ -45,6 +45,12 @@ describe('problems', () => {
 
   it('name commands with the flags that a host needs, and none that it does not', () => {
     expect(COMMANDS.repair).to.equal('sudo agentless renew --repair');
+    const spokenFor = commandsFor(USUAL, {identity: 'discarded'});
+    expect([spokenFor.renew, spokenFor.repair]).to.deep.equal([
+      'sudo agentless renew --identity FILE',
+      'sudo agentless renew --repair --identity FILE',
+    ]);
+    expect(commandsFor(USUAL, {})).to.deep.equal(COMMANDS);
     expect(commandsFor({...USUAL, dataDir: '/d', config: '/c'}).renew).to.equal(
       'sudo agentless renew --data-dir /d --openssh-config /c',
     );
