@@ -28,7 +28,7 @@ export interface Tools {
   readonly host: Host;
   /** `stored`: by what an earlier join of this host has trusted the proxy. */
   readonly connect: (proxy: string, stored?: Trust) => Cluster;
-  /** Gathers what a token wants to see besides; not called on a host that has joined. Absent: a token is enough. */
+  /** Gathers what a token wants to see besides; on a joined host only for a new credential. Absent: a token is enough. */
   readonly gatherProof?: () => Promise<AwsProof>;
   readonly report: Reporter;
   readonly confirm: Confirm;
