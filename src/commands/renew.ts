@@ -1,6 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import {EXIT} from '../errors.js';
 import type {Renewal} from '../operations/renew.js';
+import {rotationLines} from '../operations/rotation-phases.js';
 import {BaseCommand} from './base-command.js';
 import {connectionFlags} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
@@ -90,11 +91,5 @@ function summary(renewal: Omit<Renewal, 'changed'>, changed: boolean, check: boo
     ...due,
     ...drift.map((path) => `${path} lacks our lines; put them back with: sudo agentless renew --repair`),
   ];
-  const phases = (['host', 'openssh'] as const).flatMap((type) => {
-    const {phase, advice} = rotation[type];
-    return phase === 'standby'
-      ? []
-      : [`the ${type} authority is being rotated: ${phase}`, advice ?? []].flat();
-  });
-  return [head, ...[...lines, ...phases].map((line) => `  ${line}`)].join('\n');
+  return [head, ...[...lines, ...rotationLines(rotation)].map((line) => `  ${line}`)].join('\n');
 }

@@ -2,6 +2,7 @@
 
 import {styleText} from 'node:util';
 import {count} from '../operations/describe.js';
+import {rotationLines} from '../operations/rotation-phases.js';
 import {kindOf, type Problem, type ProblemKind, wordOf} from '../operations/status/problem.js';
 import type {Status} from '../operations/status/report.js';
 import {describeRival} from '../operations/status/rivals.js';
@@ -123,5 +124,8 @@ function onlineLines({online}: Status): string[] {
   if (!online.accepted) return [fact('cluster', `asked through ${online.proxy}, see above`)];
   const version = online.version === undefined ? '' : `, Teleport ${online.version}`;
   const record = online.node === 'right' ? '; node record as it should be' : '';
-  return [fact('cluster', `accepts this identity through ${online.proxy}${version}${record}`)];
+  return [
+    fact('cluster', `accepts this identity through ${online.proxy}${version}${record}`),
+    ...(online.rotation ? rotationLines(online.rotation).map((line) => fact('rotation', line)) : []),
+  ];
 }

@@ -26,14 +26,13 @@ import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
-import {draft, type JoinWish, type Trust} from './settings.js';
+import {type Connect, draft, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 
 export interface Tools {
   readonly host: Host;
-  /** `stored`: by what an earlier join of this host has trusted the proxy. */
-  readonly connect: (proxy: string, stored?: Trust) => Cluster;
+  readonly connect: Connect;
   /** Gathers what a token wants to see besides; not called on a host that has joined. Absent: a token is enough. */
   readonly gatherProof?: () => Promise<AwsProof>;
   readonly report: Reporter;

@@ -1,13 +1,13 @@
 // How a host stands: what a join has made of it, what has become of that since, and, when asked, what the cluster says.
 // Changes nothing: not even what an interrupted run has left is undone, it is told of.
 
-import type {Cluster} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {type Glance, glance, isForRootOnly} from '../host/glance.js';
 import type {Host} from '../host/host.js';
 import {probe} from '../host/probe.js';
 import {ReadOnlyHost} from '../host/read-only.js';
 import {readIdentity} from './ownership.js';
+import type {Connect} from './settings.js';
 import {type Inspection, inspect} from './status/inspect.js';
 import {type Asked, askCluster} from './status/online.js';
 import {type Past, readPast} from './status/past.js';
@@ -31,7 +31,7 @@ export interface StatusWish {
 export interface StatusTools {
   readonly host: Host;
   /** Given: the cluster is asked, too. */
-  readonly connect?: (proxy: string) => Cluster;
+  readonly connect?: Connect;
   readonly warn: (text: string) => void;
 }
 
@@ -77,7 +77,7 @@ async function ask(
     throw error;
   });
   if (identity === undefined) return undefined;
-  const cluster = connect(settings.proxy);
+  const cluster = connect(settings.proxy, settings.trust);
   try {
     return await askCluster(cluster, identity, {settings, held, trusted, commands});
   } finally {

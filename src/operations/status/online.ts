@@ -6,6 +6,7 @@ import {fingerprint, formatPublicKey} from '../../ssh/key.js';
 import {nodeOf} from '../node.js';
 import {askAuthorities} from '../refresh.js';
 import {describeNode, registration} from '../register.js';
+import {phases} from '../rotation-phases.js';
 import type {JoinSettings} from '../settings.js';
 import {fingerprintOf, type TrustedKeys} from './authorities.js';
 import type {Held} from './certificates.js';
@@ -22,6 +23,8 @@ export interface Online {
   /** Fingerprints of the keys that sign hosts and users now. */
   readonly hostSigners: readonly string[];
   readonly userSigners: readonly string[];
+  /** Which phase the rotation of each authority is in, and what has to be done by when. */
+  readonly rotation?: ReturnType<typeof phases>;
 }
 
 export interface Asked {
@@ -58,6 +61,7 @@ export async function askCluster(cluster: Cluster, identity: Identity, compared:
       node: state ?? 'unwanted',
       hostSigners: hosts.active.map(fingerprintOf),
       userSigners: users.active.map(fingerprintOf),
+      rotation: phases(authorities),
     };
     const problems = [
       ...nodeProblems(settings, record, commands),
@@ -117,7 +121,6 @@ function nodeProblems(
   return [...(found === undefined ? [missing] : changed && !right ? [changed] : []), ...twins];
 }
 
-/** Which phase a rotation is in will be told here too, once `Authority` carries it; what is due does not depend on it. */
 function signerProblems({active}: Authority, {held, commands}: Compared): Problem[] {
   const old = held.filter(({certificate}) => !active.includes(formatPublicKey(certificate.authority)));
   return old.map(({file, certificate}) => {
