@@ -78,6 +78,9 @@ export async function assess(
   const wanted = {...draft(wish, owned.settings, facts), ...names};
   const scene = await prepareScene(host, facts, wanted, report);
   const held = {identity: owned.identity, certificates: await readCertificates(host, scene)};
+  // Asked while the cluster is: where nothing is due these are the certificates in question.
+  const serving = isAsked(wish, scene) ? serves(host, facts, held.certificates) : Promise.resolve(true);
+  serving.catch(() => undefined);
   const request = {...wanted, nodeName: wanted.hostname, ...scene};
 
   const contact = await interruptible(
@@ -110,13 +113,15 @@ export async function assess(
   const [planned, record, served] = await Promise.all([
     changes(host, scene, wish, content, stale),
     node ? registration(contact.session, node, (settings.expires ?? 0) * 500) : undefined,
-    !wish.reload || facts.daemon.state === 'stopped' || serves(host, facts, credentials.certificates),
+    credentials.renewed.length > 0 || serving,
   ]);
   const due = sign ? credentials.renewed : reasonsOf(whatIsDue(held, authorities.hosts, request));
   const drift = planned.filter((step) => isPlacement(step, scene));
   const assessed = {scene, settings, credentials, authorities, users, due, drift, served, node, record};
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};
 }
+
+const isAsked = ({reload}: JoinWish, {facts}: Scene) => reload && facts.daemon.state !== 'stopped';
 
 /** Right files are not enough: a daemon that was never told of them is told now. */
 function toDo(
