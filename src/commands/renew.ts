@@ -82,14 +82,17 @@ function summary(renewal: Omit<Renewal, 'changed'>, changed: boolean, check: boo
   const {hostname, due, drift, rotation} = renewal;
   const head = check
     ? due.length + drift.length === 0
-      ? `Nothing is due on ${hostname}.`
-      : `Due on ${hostname}:`
+      ? `\nNothing is due on ${hostname}.`
+      : `\nDue on ${hostname}:`
     : changed
       ? `\nRenewed ${hostname}:`
-      : `${hostname} is up to date; nothing to renew.`;
+      : `\n${hostname} is up to date; nothing to renew.`;
   const lines = [
     ...due,
     ...drift.map((path) => `${path} lacks our lines; put them back with: sudo agentless renew --repair`),
   ];
-  return [head, ...[...lines, ...rotationLines(rotation)].map((line) => `  ${line}`)].join('\n');
+  return [
+    head,
+    ...[...lines, ...rotationLines(rotation, check && due.length > 0)].map((line) => `  ${line}`),
+  ].join('\n');
 }

@@ -119,13 +119,15 @@ function renewalText({problems, identity}: Status): string {
   return due.length === 0 ? `nothing due${until}` : 'due, see above';
 }
 
-function onlineLines({online}: Status): string[] {
+function onlineLines({online, problems}: Status): string[] {
   if (online === undefined) return [];
   if (!online.accepted) return [fact('cluster', `asked through ${online.proxy}, see above`)];
   const version = online.version === undefined ? '' : `, Teleport ${online.version}`;
   const record = online.node === 'right' ? '; node record as it should be' : '';
   return [
     fact('cluster', `accepts this identity through ${online.proxy}${version}${record}`),
-    ...(online.rotation ? rotationLines(online.rotation).map((line) => fact('rotation', line)) : []),
+    ...(online.rotation
+      ? rotationLines(online.rotation, problems.length > 0).map((line) => fact('rotation', line))
+      : []),
   ];
 }

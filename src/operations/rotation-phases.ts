@@ -14,12 +14,14 @@ export function phases({hosts, users}: Authorities): {readonly host: PhaseOf; re
   return {host: phaseOf(hosts, hostAdvice), openssh: phaseOf(users, usersAdvice)};
 }
 
-/** A line for each authority that is being rotated, with what has to be done by when. */
-export function rotationLines(rotation: ReturnType<typeof phases>): readonly string[] {
+/** A line for each authority that is being rotated; with what has to be done by when, where something is `due`. */
+export function rotationLines(rotation: ReturnType<typeof phases>, due: boolean): readonly string[] {
   return (['host', 'openssh'] as const).flatMap((type) => {
     const {phase, advice} = rotation[type];
     if (phase === 'standby') return [];
-    return [`the ${type} authority is being rotated (${phase})${advice === undefined ? '' : `: ${advice}`}`];
+    return [
+      `the ${type} authority is being rotated (${phase})${advice === undefined || !due ? '' : `: ${advice}`}`,
+    ];
   });
 }
 
