@@ -109,12 +109,16 @@ function readTimer(value: (name: string) => string): TimerState {
   };
 }
 
-/** Gives a timer ($1) back its state: what was enabled or active ($2, $3) before. Nothing to do where systemd is not. */
+/** Gives a timer ($3) back its state of before, once the files are back: enabled ($5), active ($6). */
 const AS_BEFORE = `
 [ -d "$1" ] || exit 0
 "$2" daemon-reload || exit
-[ "$4" = no ] || "$2" enable "$3" || exit
-[ "$5" = no ] || exec "$2" restart "$3"
+if [ ! -e "$4/$3" ]; then rm -f "$4/timers.target.wants/$3"; set -- "$1" "$2" "$3" "$4" '' no
+elif [ "$5" = yes ]; then "$2" enable "$3" || exit
+else "$2" disable "$3" || exit
+fi
+[ "$6" = no ] || exec "$2" restart "$3"
+! "$2" --quiet is-active "$3" || exec "$2" stop "$3"
 `;
 
 /** A unit whose file is gone already cannot be disabled any more; what enabling has left is still there. */
@@ -146,6 +150,6 @@ export function timerCommands({booted, systemctl, units, stamps}: SchedulerPlace
     off: script(OFF, TIMER, units, stamps),
     forget: script(RELOAD),
     asBefore: ({enabled, active}: Pick<TimerState, 'enabled' | 'active'>) =>
-      script(AS_BEFORE, TIMER, word(enabled), word(active)),
+      script(AS_BEFORE, TIMER, units, word(enabled), word(active)),
   };
 }

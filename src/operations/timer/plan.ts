@@ -77,11 +77,9 @@ async function planUnits(
   const settle = asBefore(before);
   const runs = before.enabled && before.active;
   if (files.length === 0 && runs) return [];
-  const lasting = {
-    before: off,
-    after: forget,
-    why: {before: `${TIMER} disabled`, after: 'systemctl daemon-reload'},
-  };
+  const why = {before: `${TIMER} disabled`, after: 'systemctl daemon-reload'};
+  // On record already where it was installed before: then undoing this is not to switch it off.
+  const lasting = enabling(scene).length > 0 ? {} : {lasting: {before: off, after: forget, why}};
   return [
     ...files,
     ...(files.length > 0
@@ -89,7 +87,7 @@ async function planUnits(
       : []),
     runs
       ? {kind: 'command', argv: restart, settle, why: `${TIMER} restarted`}
-      : {kind: 'command', argv: enable, settle, lasting, why: `${TIMER} enabled`},
+      : {kind: 'command', argv: enable, settle, ...lasting, why: `${TIMER} enabled`},
   ];
 }
 
@@ -161,6 +159,12 @@ async function ownFiles(
   return prune(host, steps);
 }
 
+/** What the record says of the command that has enabled the timer. */
+function enabling({record, places}: Pick<TimerScene, 'record' | 'places'>) {
+  const {enable} = timerCommands(places);
+  return (record.lasting ?? []).filter(({argv}) => argv.join('\0') === enable.join('\0'));
+}
+
 /** The way back; nothing where no timer was installed. What others have changed since is left, and said. */
 export async function planNoTimer(
   host: Host,
@@ -169,8 +173,6 @@ export async function planNoTimer(
 ): Promise<{readonly steps: readonly Step[]; readonly left: readonly Left[]}> {
   const ours = new Set<string>(Object.values(timerPaths(places)));
   const changes = record.changes.filter(({path}) => ours.has(path));
-  const {enable} = timerCommands(places);
-  const lasting = (record.lasting ?? []).filter(({argv}) => argv.join('\0') === enable.join('\0'));
   const nothing = () => undefined;
   const rules = {
     directory: dataDirectory(dataDir),
@@ -179,6 +181,6 @@ export async function planNoTimer(
     gone: new Set<string>(),
   };
   const {steps, left} = await takeBack(host, changes, rules);
-  const {before, after} = lastingSteps({lasting});
+  const {before, after} = lastingSteps({lasting: enabling({record, places})});
   return {steps: [...before, ...steps, ...after], left};
 }
