@@ -21,19 +21,26 @@ const SCENES: readonly {name: string; again?: true; stuck: number; set: () => Pr
   {name: 'leaving', stuck: 6, set: () => CrashScene.leaving()},
   // What was not there before can always be taken away again.
   {name: 'installing a timer', stuck: 0, set: () => TimerScene.set({install: '1h'})},
-  {name: 'another interval', stuck: 1, set: () => TimerScene.set({install: '1d'}, {first: HOURLY})},
+  {
+    name: 'another interval',
+    again: true,
+    stuck: 1,
+    set: () => TimerScene.set({install: '1d'}, {first: HOURLY}),
+  },
   {
     name: 'enabling a timer again',
+    again: true,
     stuck: 0,
     set: () => TimerScene.set(HOURLY, {first: HOURLY, by: ['disable', '--now', TIMER]}),
   },
   {
     name: 'starting another timer again',
+    again: true,
     stuck: 1,
     set: () => TimerScene.set({install: '2h'}, {first: HOURLY, by: ['stop', TIMER]}),
   },
-  {name: 'removing a timer', stuck: 1, set: () => TimerScene.set('remove', {first: HOURLY})},
-  {name: 'leaving with a timer', stuck: 1, set: () => TimerScene.set('leave', {first: HOURLY})},
+  {name: 'removing a timer', again: true, stuck: 1, set: () => TimerScene.set('remove', {first: HOURLY})},
+  {name: 'leaving with a timer', again: true, stuck: 1, set: () => TimerScene.set('leave', {first: HOURLY})},
   {name: 'installing a job of cron', stuck: 0, set: () => TimerScene.set(HOURLY, {cron: true})},
   {
     name: 'removing a job of cron',

@@ -6,6 +6,7 @@ import {copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync
 import {dirname} from 'node:path';
 import {expect} from 'chai';
 import {LocalHost} from '../../src/host/local.js';
+import {probe} from '../../src/host/probe.js';
 import {describeTimer} from '../../src/operations/timer/describe.js';
 import {parseInterval} from '../../src/operations/timer/interval.js';
 import {installTimer, removeTimer, type TimerTools} from '../../src/operations/timer.js';
@@ -247,6 +248,19 @@ describe('the timer under systemd', () => {
     } finally {
       shell('kill $(cat /run/sshd.pid); sleep 0.3; systemctl start ssh.service');
     }
+  });
+
+  it('finds sshd from a job with mounts of its own, unless the files there are others', async () => {
+    const seen = async (script: string) => {
+      const inside = new LocalHost();
+      inside.run = (argv, options) =>
+        host.run(['unshare', '-m', 'sh', '-c', `${script}; exec "$@"`, 'sh', ...argv], options);
+      return (await probe(inside, ['/etc/ssh/sshd_config', '/etc/ssh', DATA])).listeners.length;
+    };
+    expect(await seen('mount -t tmpfs tmpfs /srv')).to.equal(1);
+    expect(await seen('mount -t tmpfs tmpfs /etc/ssh; : >/etc/ssh/sshd_config')).to.equal(0);
+    expect(await seen('cp -a /etc/ssh /tmp/ssh; mount --bind /tmp/ssh /etc/ssh')).to.equal(0);
+    rmSync('/tmp/ssh', {recursive: true});
   });
 
   it('is undone when the installation is interrupted after it was enabled, and when its removal is', async () => {

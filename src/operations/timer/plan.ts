@@ -109,13 +109,11 @@ export function renderTimer({every, nodeId}: Pick<TimerWish, 'every' | 'nodeId'>
   });
 }
 
-export function renderService(
-  {record, daemon}: Pick<TimerScene, 'record' | 'daemon'>,
-  wish: TimerWish,
-): string {
+export function renderService(scene: Omit<TimerScene, 'schedulers'>, wish: TimerWish): string {
+  const {daemon} = scene;
   const inUnit = daemon.process === undefined || daemon.process.unit !== undefined;
   const limits = inUnit
-    ? render('systemd/limits', {writable: writable(record, wish.dataDir).map(maybe).join(' ')})
+    ? render('systemd/limits', {writable: writable(scene, wish.dataDir).map(maybe).join(' ')})
     : render('systemd/no-limits', {});
   return render('systemd/agentless-renew.service', {
     command: execLine(renewWords(wish)),
@@ -127,11 +125,15 @@ export function renderService(
 const maybe = (path: string): string => unitWord(`-${path}`);
 
 /** /run holds the stage of a rehearsal. A symbolic link may have led an earlier transaction anywhere. */
-function writable({changes}: OwnershipRecord, dataDir: string): readonly string[] {
+function writable(
+  {record, places}: Pick<TimerScene, 'record' | 'places'>,
+  dataDir: string,
+): readonly string[] {
   const known = ['/etc', '/run', dataDir];
+  const own = new Set<string>(Object.values(timerPaths(places)));
   const isBelow = (path: string) => known.some((one) => path === one || path.startsWith(`${one}/`));
-  const others = changes.map(({path}) => dirname(path)).filter((path) => !isBelow(path));
-  return [...known, ...[...new Set(others)].sort()];
+  const others = record.changes.flatMap(({path}) => (own.has(path) ? [] : [dirname(path)]));
+  return [...known, ...[...new Set(others)].filter((path) => !isBelow(path)).sort()];
 }
 
 function file(path: string, text: string, why: string): PathStep {
