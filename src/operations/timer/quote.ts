@@ -42,12 +42,14 @@ export function shellLine(words: readonly string[]): string {
 }
 
 /**
- * Words for the shell of a crontab line: crontab(5). A % ends the command there, unless a backslash stands before it that
- * is not itself part of the word.
+ * Words for the shell of a crontab line: crontab(5). A % ends the command there unless a backslash stands before it, and
+ * some make one of two backslashes; so those of a word are kept apart from what follows.
  */
 export function cronLine(words: readonly string[]): string {
   for (const word of words) refuseControls(word);
-  const line = shellLine(words).replaceAll('\\%', "\\''%").replaceAll('%', '\\%');
+  const line = shellLine(words)
+    .replace(/\\(?=[\\%])/g, "\\''")
+    .replaceAll('%', '\\%');
   if (line.length <= LONGEST_COMMAND) return line;
   throw new Failure('HOST_UNSUITABLE', 'the command to renew is too long for cron', {
     hint: 'install agentless, or its data directory, under a shorter path',
