@@ -113,10 +113,11 @@ function sshdText({sshd}: Status): string {
   return `${program}${served === undefined ? ', running' : served ? ' serves what was written' : ''}`;
 }
 
-function renewalText({problems, identity}: Status): string {
+function renewalText({problems, identity, timer}: Status): string {
   const due = problems.filter((one) => kindOf(one) === 'due');
   const until = identity === undefined ? '' : `; identity valid until ${identity.validBefore.slice(0, 10)}`;
-  return due.length === 0 ? `nothing due${until}` : 'due, see above';
+  const what = due.length === 0 ? `nothing due${until}` : 'due, see above';
+  return timer === undefined || timer.kind === 'none' ? what : `${what}; ${timer.text}`;
 }
 
 function onlineLines({online, problems}: Status): string[] {

@@ -21,6 +21,7 @@ import {
   USUAL,
 } from './status/problem.js';
 import {reportOf, type Status} from './status/report.js';
+import {describeTimer} from './timer/describe.js';
 
 export interface StatusWish {
   readonly dataDir: string;
@@ -41,7 +42,10 @@ export async function status(tools: StatusTools, {dataDir, config: asked}: Statu
   const probing = probe(host);
   const past = await readPast(host, dataDir, commands);
   const sight = await glance(host, asked ?? past.settings?.config ?? USUAL.config, probing);
-  const inspection = await inspect(host, {sight, past, dataDir, commands});
+  const [inspection, timer] = await Promise.all([
+    inspect(host, {sight, past, dataDir, commands}),
+    past.state === 'joined' ? describeTimer(host) : undefined,
+  ]);
   const told = await ask(tools, host, dataDir, past, inspection, commands);
   for (const warning of told?.warnings ?? []) tools.warn(warning);
   const {unseen, problems} = obstacles(sight, past, commands);
@@ -50,6 +54,7 @@ export async function status(tools: StatusTools, {dataDir, config: asked}: Statu
     past,
     sight,
     inspection,
+    ...(timer && {timer}),
     ...(told && {online: told.online}),
     unseen: [...unseen, ...inspection.unseen],
     problems: ranked([
