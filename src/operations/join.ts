@@ -20,14 +20,13 @@ import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
-import {draft, type JoinWish, type Trust} from './settings.js';
+import {type Connect, draft, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 
 export interface Tools {
   readonly host: Host;
-  /** `stored`: by what an earlier join of this host has trusted the proxy. */
-  readonly connect: (proxy: string, stored?: Trust) => Cluster;
+  readonly connect: Connect;
   /** Gathers what a token wants to see besides; on a joined host only for a new credential. Absent: a token is enough. */
   readonly gatherProof?: () => Promise<AwsProof>;
   readonly report: Reporter;
@@ -82,7 +81,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
     : {method: 'token'};
   const nodeId = proof.method === 'ec2' ? proof.nodeId : (wish.nodeId ?? randomUUID());
   const wanted = draft(wish, undefined, facts);
-  const scene = await prepareScene(host, facts, {...wanted, nodeId, cluster: info.name}, report);
+  const named = {...wanted, nodeId, cluster: info.name};
+  const scene = await prepareScene(host, facts, named, report, wanted.address);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authority = authorityKind(info.suite);
   const findings = [...judge(scene, {kind: authority}), ...(wish.reload ? judgeReload(facts) : [])];
