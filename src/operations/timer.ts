@@ -50,6 +50,7 @@ export async function installTimer(tools: TimerTools, wish: InstallWish): Promis
   const {host, report, places = SCHEDULER_PLACES} = tools;
   const joined = await membershipOf(tools, wish.dataDir);
   const {record, settings} = joined;
+  if (settings.identity === 'discarded') throw nobodyToRenew();
   const program = await lastingProgram(host, wish.invocation);
   for (const warning of program.warnings) report.warn(warning);
   const [facts, schedulers] = await Promise.all([
@@ -82,6 +83,12 @@ export async function removeTimer(tools: TimerTools, wish: RemoveWish): Promise<
   const {steps, left} = await planNoTimer(host, {record: joined.record, places}, wish.dataDir);
   for (const one of left) report.warn(describeLeft(one, wish.dataDir));
   return carryOut(tools, wish, joined, {steps, operation: 'renew --remove-timer'});
+}
+
+function nobodyToRenew(): Failure {
+  return new Failure('USAGE', 'a timer could not renew a host that keeps no credential', {
+    hint: 'call `agentless renew --identity DIR` from a timer of your own, where tbot keeps that directory fresh',
+  });
 }
 
 async function membershipOf({host, report}: TimerTools, dataDir: string): Promise<Membership> {

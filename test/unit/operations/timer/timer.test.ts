@@ -10,6 +10,7 @@ import {
   type TimerTools,
 } from '../../../../src/operations/timer.js';
 import {apply} from '../../../../src/plan/plan.js';
+import {failure} from '../../../support/cluster-client.js';
 import {PrivateHost} from '../../../support/private-host.js';
 import {makeTimerHost, placesIn} from '../../../support/timer-scene.js';
 import {snapshot} from '../../../support/tree.js';
@@ -36,7 +37,7 @@ describe('installing and removing a timer', () => {
   afterEach(() => scene[Symbol.dispose]());
 
   /** A record of a join in the data directory of this scene. */
-  async function join_(): Promise<void> {
+  async function join_(more: object = {}): Promise<void> {
     const settings = {
       cluster: 'example.com',
       proxy: 'proxy.example.com:443',
@@ -47,6 +48,7 @@ describe('installing and removing a timer', () => {
       additionalPrincipals: [],
       config: scene.config,
       registered: true,
+      ...more,
     };
     const to = {kind: 'file', bytes: Buffer.from('x')} as const;
     await apply(scene.host, [{kind: 'path', path: scene.at('mark'), to, why: 'test'}], {
@@ -70,6 +72,14 @@ describe('installing and removing a timer', () => {
     installTimer(tools(), {dataDir: scene.dataDir, invocation, dryRun: false, ...rest});
   const remove = (dryRun = false) => removeTimer(tools(), {dataDir: scene.dataDir, dryRun});
   const timer = () => scene.at('etc/systemd/system/agentless-renew.timer');
+
+  it('is refused on a host that keeps no credential, for nobody could renew it', async () => {
+    await join_({identity: 'discarded'});
+    const refused = await failure(install());
+    expect(refused).to.include({code: 'USAGE'});
+    expect(refused.hint).to.include('renew --identity');
+    expect(await scene.host.look(timer())).to.equal(undefined);
+  });
 
   it('goes hourly by itself, tells what it does, and keeps an interval that was chosen', async () => {
     await join_();
