@@ -26,7 +26,7 @@ import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
-import {draft, type JoinWish, type Trust} from './settings.js';
+import {draft, type JoinWish, nameWarning, type Trust} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 
@@ -84,6 +84,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
     : {method: 'token'};
   const nodeId = proof.method === 'ec2' ? proof.nodeId : (wish.nodeId ?? randomUUID());
   const wanted = draft(wish, undefined, facts);
+  const capitals = nameWarning(wanted.hostname);
+  if (capitals !== undefined) report.warn(capitals);
   const scene = await prepareScene(host, facts, {...wanted, nodeId, cluster: info.name}, report);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authority = authorityKind(info.suite);
