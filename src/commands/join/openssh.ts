@@ -32,6 +32,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       summary: 'join token: its value, the absolute path of a file with it, or - for standard input',
       description:
         'A value on the command line is visible to every user of this host: prefer --token-file, - or AGENTLESS_TOKEN.',
+      helpValue: 'TOKEN|FILE|-',
       exclusive: ['token-file'],
     }),
     'token-file': Flags.string({summary: 'file that holds the join token', helpValue: 'FILE'}),
@@ -49,10 +50,10 @@ failed and not fully restored, 130 interrupted and restored.`;
       helpValue: 'HOST[:PORT]',
       defaultHelp: async () => "the address the cluster sees, sshd's port",
     }),
-    labels: Flags.string({summary: 'labels of this node; repeatable', helpValue: 'k=v,…', multiple: true}),
+    labels: Flags.string({summary: 'labels of this node; repeatable', helpValue: 'k=v', multiple: true}),
     'additional-principals': Flags.string({
       summary: 'further names that clients dial; repeatable',
-      helpValue: 'NAME,…',
+      helpValue: 'NAME',
       multiple: true,
     }),
     'openssh-config': Flags.string({
