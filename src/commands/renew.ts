@@ -81,20 +81,22 @@ function summary(renewal: Omit<Renewal, 'changed'>, changed: boolean, check: boo
   const {hostname, due, drift, rotation} = renewal;
   const head = check
     ? due.length + drift.length === 0
-      ? `Nothing is due on ${hostname}.`
-      : `Due on ${hostname}:`
+      ? `\nNothing is due on ${hostname}.`
+      : `\nDue on ${hostname}:`
     : changed
-      ? `\nRenewed ${hostname}:`
-      : `${hostname} is up to date; nothing to renew.`;
+      ? `\nRenewed ${hostname}. What was due:`
+      : `\n${hostname} is up to date; nothing to renew.`;
   const lines = [
     ...due,
     ...drift.map((path) => `${path} lacks our lines; put them back with: sudo agentless renew --repair`),
   ];
+  // What is to be done by when is old news where it has been done; in `init` of the host authority it is yet to come.
+  const done = changed || due.length === 0;
   const phases = (['host', 'openssh'] as const).flatMap((type) => {
     const {phase, advice} = rotation[type];
-    return phase === 'standby'
-      ? []
-      : [`the ${type} authority is being rotated: ${phase}`, advice ?? []].flat();
+    if (phase === 'standby') return [];
+    const told = done && !(type === 'host' && phase === 'init') ? [] : (advice ?? []);
+    return [`the ${type} authority is being rotated: ${phase}`, told].flat();
   });
   return [head, ...[...lines, ...phases].map((line) => `  ${line}`)].join('\n');
 }

@@ -52,6 +52,7 @@ describe('demands: rotation and renewal', function () {
     expect(done.stdout).to.match(
       /^Nothing is due on web1\.\n +the host authority is being rotated: update_clients$/m,
     );
+    expect(done.stdout, 'old news').to.not.include('before standby');
   });
 
   it('64: a host that has renewed in `init` lets in whoever comes with the new key, without another run', async () => {
