@@ -24,6 +24,8 @@ export interface Ownership {
   readonly files: readonly string[];
   /** When this host was joined, ISO 8601. */
   readonly since: string;
+  /** What it was called when that was written. */
+  readonly host: string;
 }
 
 /**
@@ -40,7 +42,8 @@ export async function readOwnership(
   if (joined === undefined) return undefined;
   const {record, settings} = joined;
   const identity = await readIdentity(host, dataDir, settings);
-  return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
+  const {changes, since, host: name} = record;
+  return {settings, identity, files: changes.map((change) => change.path), since, host: name};
 }
 
 /** The same without the identity. */

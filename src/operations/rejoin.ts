@@ -39,16 +39,20 @@ export interface Assessment {
   /** Steps that put back our lines in the configuration; they are among `steps` only where that is wished. */
   readonly drift: readonly Step[];
   readonly served: boolean;
+  /** The record names this host as it was called before. */
+  readonly renamed: boolean;
   readonly node: Node | undefined;
   readonly record: Registration | undefined;
 }
 
 export async function joinAgain(
   tools: Tools,
-  wish: JoinWish,
+  asked: JoinWish,
   cluster: Cluster,
   owned: Ownership,
 ): Promise<Joined> {
+  // Whoever names the node knows which host this is.
+  const wish = {renamed: asked.hostname !== undefined, ...asked};
   await refuseOtherCluster(wish, cluster, owned.settings);
   const assessment = await assess(tools, wish, cluster, owned, true);
   const {scene, settings, credentials, users, record} = assessment;
@@ -70,13 +74,15 @@ export async function assess(
   sign: boolean,
 ): Promise<Assessment> {
   const {host, report} = tools;
+  const renamed = owned.host !== host.name;
+  if (renamed && !wish.renamed) report.warn(ofOtherHost(owned.host, host.name));
   const looking = lookAt(host, wish.config, wish.dataDir);
   const reaching = reach(cluster, owned.identity);
   reaching.catch(() => undefined);
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
   const wanted = {...draft(wish, owned.settings, facts), ...names};
-  const scene = await prepareScene(host, facts, wanted, report, wish.address);
+  const scene = await prepareScene(host, facts, wanted, report, wish);
   const held = {identity: owned.identity, certificates: await readCertificates(host, scene)};
   // Asked while the cluster is: where nothing is due these are the certificates in question.
   const serving = isAsked(wish, scene) ? serves(host, facts, held.certificates) : Promise.resolve(true);
@@ -117,7 +123,8 @@ export async function assess(
   ]);
   const due = sign ? credentials.renewed : reasonsOf(whatIsDue(held, authorities.hosts, request));
   const drift = planned.filter((step) => isPlacement(step, scene));
-  const assessed = {scene, settings, credentials, authorities, users, due, drift, served, node, record};
+  const found = {due, drift, served, renamed, node, record};
+  const assessed = {scene, settings, credentials, authorities, users, ...found};
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};
 }
 
@@ -134,6 +141,11 @@ function toDo(
   if (drift.length > 0 && wish.keepDrift)
     return planned.filter((step) => step.kind === 'path' && !drift.includes(step));
   return planned.length > 0 || served ? planned : commandSteps(scene, wish);
+}
+
+/** A copy would renew and overwrite the node of the original, with the original's own credential. */
+function ofOtherHost(then: string, now: string): string {
+  return `this host joined as ${then} and is ${now} now: if it was renamed, \`renew --repair\` records that; on a copy of ${then}, \`leave --local\` and join again`;
 }
 
 /** Whoever names the node anew means its names to change. */
@@ -154,12 +166,12 @@ export async function rehearseChange(tools: Tools, wish: JoinWish, assessment: A
 export async function bringAbout(
   tools: Tools,
   wish: JoinWish,
-  {scene, steps, settings, credentials, drift, node, record}: Assessment,
+  {scene, steps, settings, credentials, drift, renamed, node, record}: Assessment,
   operation: string,
 ): Promise<boolean> {
   // A record that is right is left alone, and so is whoever else has the name by now.
   const wanted = record?.right ? undefined : node;
-  if (steps.length === 0 && wanted === undefined) return false;
+  if (steps.length === 0 && wanted === undefined && !(renamed && wish.renamed)) return false;
   const outdated = wanted ? await checkUnique(credentials.session, wanted, wish.replace, tools.confirm) : [];
   const before = record?.found;
   await carryOut(tools, {
