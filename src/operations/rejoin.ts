@@ -17,7 +17,7 @@ import {nodeOf, withExpiry} from './node.js';
 import type {Ownership} from './ownership.js';
 import {preview} from './preview.js';
 import {serves} from './proof.js';
-import {type Authorities, credentialsOf, reach, refresh} from './refresh.js';
+import {type Authorities, type Contact, credentialsOf, refresh} from './refresh.js';
 import {checkUnique, type Registration, registration} from './register.js';
 import {kindOfKey, rehearse} from './rehearsal.js';
 import {interruptible} from './reporter.js';
@@ -48,9 +48,10 @@ export async function joinAgain(
   wish: JoinWish,
   cluster: Cluster,
   owned: Ownership,
+  reaching: Promise<Contact>,
 ): Promise<Joined> {
   await refuseOtherCluster(wish, cluster, owned.settings);
-  const assessment = await assess(tools, wish, cluster, owned, true);
+  const assessment = await assess(tools, wish, cluster, owned, reaching, true);
   const {scene, settings, credentials, users, record} = assessment;
   await rehearseChange(tools, wish, assessment);
   if (wish.dryRun) {
@@ -67,11 +68,11 @@ export async function assess(
   wish: JoinWish,
   cluster: Cluster,
   owned: Ownership,
+  reaching: Promise<Contact>,
   sign: boolean,
 ): Promise<Assessment> {
   const {host, report} = tools;
   const looking = lookAt(host, wish.config, wish.dataDir);
-  const reaching = reach(cluster, owned.identity);
   reaching.catch(() => undefined);
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};

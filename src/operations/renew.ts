@@ -5,6 +5,7 @@ import {Failure} from '../errors.js';
 import type {Tools} from './join.js';
 import type {Ownership} from './ownership.js';
 import {readOwnership} from './ownership.js';
+import {reach} from './refresh.js';
 import {type Assessment, assess, bringAbout, rehearseChange} from './rejoin.js';
 import {type PhaseOf, phases} from './rotation-phases.js';
 import type {JoinWish} from './settings.js';
@@ -43,7 +44,14 @@ export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
   const cluster = tools.connect(proxy, trust);
   try {
     const again = asBefore(wish, owned);
-    const assessment = await assess(tools, again, cluster, owned, !wish.check);
+    const assessment = await assess(
+      tools,
+      again,
+      cluster,
+      owned,
+      reach(cluster, owned.identity),
+      !wish.check,
+    );
     if (wish.check) return told(assessment, false, wish);
     for (const path of pathsOf(assessment.drift)) {
       if (!wish.repair) tools.report.warn(`${path} lacks our lines, so sshd uses none of our files`);
