@@ -7,10 +7,11 @@ import type {Cluster} from '../../src/cluster/cluster.js';
 import {Secret} from '../../src/errors.js';
 import type {Host} from '../../src/host/host.js';
 import {LocalHost} from '../../src/host/local.js';
-import {join} from '../../src/operations/join.js';
+import {join, type Tools} from '../../src/operations/join.js';
 import type {Joined} from '../../src/operations/joined.js';
 import {type LeaveWish, leave} from '../../src/operations/leave.js';
 import type {Departure} from '../../src/operations/leave-report.js';
+import {type Renewal, type RenewWish, renew} from '../../src/operations/renew.js';
 import type {JoinWish} from '../../src/operations/settings.js';
 import {recover} from '../../src/plan/plan.js';
 import {clientOf} from './cluster-client.js';
@@ -31,8 +32,8 @@ export class JoinScene {
     private readonly keys: ReadonlySet<string>,
   ) {}
 
-  static async set(): Promise<JoinScene> {
-    const stage = await Stage.quick();
+  static async set(options: Parameters<typeof Stage.quick>[0] = {}): Promise<JoinScene> {
+    const stage = await Stage.quick(options);
     execFileSync('cp', ['-a', joinPath(stage.root, 'etc'), joinPath(stage.root, 'copy')]);
     return new JoinScene(stage, await stage.host(), await servedKeys(stage.sshd.port));
   }
@@ -58,20 +59,26 @@ export class JoinScene {
       replace: true,
       ...changes,
     };
-    return join(
-      {host, connect: () => mortal(clientOf(cluster, {deadline: 30_000}), host), ...silent()},
-      wish,
-    );
+    return join(this.tools(host), wish);
   }
 
   /** Leaves as the program does, on this host. */
   leave(host: CrashingHost, changes: Partial<LeaveWish> = {}): Promise<Departure> {
-    const {cluster, dataDir} = this.stage;
+    const {dataDir} = this.stage;
     const wish = {dataDir, local: false, reload: true, dryRun: false, yes: false, ...changes};
-    return leave(
-      {host, connect: () => mortal(clientOf(cluster, {deadline: 30_000}), host), ...silent()},
-      wish,
-    );
+    return leave(this.tools(host), wish);
+  }
+
+  /** Renews as the program does, on this host. */
+  renew(host: CrashingHost, changes: Partial<RenewWish> = {}): Promise<Renewal> {
+    const {dataDir} = this.stage;
+    const wish = {dataDir, check: false, repair: false, fewerNames: false, reload: true, ...changes};
+    return renew(this.tools(host), wish);
+  }
+
+  private tools(host: CrashingHost): Tools {
+    const connect = () => mortal(clientOf(this.stage.cluster, {deadline: 30_000}), host);
+    return {host, connect, ...silent()};
   }
 
   /** What any command does first. */
