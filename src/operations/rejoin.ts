@@ -41,6 +41,8 @@ export interface Assessment {
   readonly served: boolean;
   readonly node: Node | undefined;
   readonly record: Registration | undefined;
+  /** The ownership record was written on a host of another name. */
+  readonly renamed: boolean;
 }
 
 export async function joinAgain(
@@ -115,7 +117,20 @@ export async function assess(
   ]);
   const due = sign ? credentials.renewed : reasonsOf(whatIsDue(held, authorities.hosts, request));
   const drift = planned.filter((step) => isPlacement(step, scene));
-  const assessed = {scene, settings, credentials, authorities, users, due, drift, served, node, record};
+  const renamed = owned.host !== host.name;
+  const assessed = {
+    scene,
+    settings,
+    credentials,
+    authorities,
+    users,
+    due,
+    drift,
+    served,
+    node,
+    record,
+    renamed,
+  };
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};
 }
 
@@ -150,12 +165,14 @@ export async function rehearseChange(tools: Tools, wish: JoinWish, assessment: A
 export async function bringAbout(
   tools: Tools,
   wish: JoinWish,
-  {scene, steps, settings, credentials, drift, node, record}: Assessment,
+  {scene, steps, settings, credentials, drift, node, record, renamed}: Assessment,
   operation: string,
 ): Promise<boolean> {
   // A record that is right is left alone, and so is whoever else has the name by now.
   const wanted = record?.right ? undefined : node;
-  if (steps.length === 0 && wanted === undefined) return false;
+  // Whoever has it repaired says that the host was renamed: what is written down is its name.
+  const adopts = renamed && wish.keepDrift === false;
+  if (steps.length === 0 && wanted === undefined && !adopts) return false;
   const outdated = wanted ? await checkUnique(credentials.session, wanted, wish.replace, tools.confirm) : [];
   const before = record?.found;
   await carryOut(tools, {
@@ -187,7 +204,8 @@ async function refuseOtherCluster(wish: JoinWish, cluster: Cluster, settings: Jo
 async function readCertificates(host: Host, scene: Scene): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const [key, path] of scene.layout.certificates) {
-    const entry = await host.look(path);
+    // A link stays what it is, as when something is written.
+    const entry = await host.look(await host.resolve(path).catch(() => path));
     if (entry?.kind === 'file') found.set(key, Buffer.from(entry.bytes).toString('latin1').trim());
   }
   return found;

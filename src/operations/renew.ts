@@ -78,11 +78,12 @@ function asBefore({dataDir, repair, ...wish}: RenewWish, {settings}: Ownership):
 }
 
 function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWish): Renewal {
-  const {settings, authorities, due, drift, steps, served, record} = assessment;
+  const {settings, authorities, due, drift, steps, served, record, renamed} = assessment;
   const others = pathsOf(steps.filter((step) => !drift.includes(step)));
   const further = [
     ...(due.length > 0 ? [] : others.map((path) => `${path} is not as the cluster has it now`)),
-    ...(served || drift.length > 0 ? [] : ['sshd does not serve what was written']),
+    ...(served || due.length > 0 || drift.length > 0 ? [] : ['sshd does not serve what was written']),
+    ...(renamed && repair ? ['the ownership record was written under another name of this host'] : []),
     ...(record === undefined || record.right ? [] : ['the node record is missing, ending, or was changed']),
   ];
   return {
