@@ -29,6 +29,8 @@ export interface Work {
   readonly node: Node | undefined;
   /** Our record as it was, when there was one. */
   readonly before?: Node;
+  /** The transaction that this one follows; absent: the host was not joined. */
+  readonly continues?: string;
   /** Records of earlier joins of this host, removed once ours is written. */
   readonly outdated: readonly string[];
   /** True: sshd reads none of our files, since our lines are missing, and they are not put back. */
@@ -43,6 +45,7 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
       dataDir: work.wish.dataDir,
       operation: work.operation,
       settings: {...work.settings},
+      ...(work.continues !== undefined && {continues: work.continues}),
       signal,
       onStep: progress(tools, work),
       judge: (check, {stdout}) => {

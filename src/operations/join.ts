@@ -165,6 +165,7 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, owned?:
     node,
     outdated,
     ...(before && {before}),
+    ...(owned && {continues: owned.transaction}),
   });
   return joined(true, settings, scene, credentials, authorities);
 }

@@ -26,6 +26,8 @@ export interface Ownership {
   readonly files: readonly string[];
   /** When this host was joined, ISO 8601. */
   readonly since: string;
+  /** What has changed this host last. */
+  readonly transaction: string;
   /** Name of the host that it was written on: of this one, unless it was renamed or is a copy. */
   readonly host: string;
 }
@@ -46,7 +48,8 @@ export async function readOwnership(
   if (record.host !== host.name) report.warn(otherHost(record.host, host.name));
   const identity = await readIdentity(host, dataDir, settings);
   const files = record.changes.map((change) => change.path);
-  return {settings, identity, files, since: record.since, host: record.host};
+  const {since, transaction, host: written} = record;
+  return {settings, identity, files, since, transaction, host: written};
 }
 
 /** The same without the identity. */

@@ -41,6 +41,8 @@ export interface Assessment {
   readonly served: boolean;
   readonly node: Node | undefined;
   readonly record: Registration | undefined;
+  /** What had changed this host last when it was looked at. */
+  readonly transaction: string;
   /** The ownership record was written on a host of another name. */
   readonly renamed: boolean;
 }
@@ -117,6 +119,7 @@ export async function assess(
   ]);
   const due = sign ? credentials.renewed : reasonsOf(whatIsDue(held, authorities.hosts, request));
   const drift = planned.filter((step) => isPlacement(step, scene));
+  const {transaction} = owned;
   const renamed = owned.host !== host.name;
   const assessed = {
     scene,
@@ -129,6 +132,7 @@ export async function assess(
     served,
     node,
     record,
+    transaction,
     renamed,
   };
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};
@@ -165,7 +169,7 @@ export async function rehearseChange(tools: Tools, wish: JoinWish, assessment: A
 export async function bringAbout(
   tools: Tools,
   wish: JoinWish,
-  {scene, steps, settings, credentials, drift, node, record, renamed}: Assessment,
+  {scene, steps, settings, credentials, drift, node, record, transaction, renamed}: Assessment,
   operation: string,
 ): Promise<boolean> {
   // A record that is right is left alone, and so is whoever else has the name by now.
@@ -184,6 +188,7 @@ export async function bringAbout(
     credentials,
     node: wanted,
     outdated,
+    continues: transaction,
     unread: drift.length > 0 && wish.keepDrift === true,
     ...(before && {before}),
   });
