@@ -4,6 +4,7 @@
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {failure} from '../support/cluster-client.js';
 import {type CrashingHost, deathsOf} from '../support/crashing-host.js';
 import {JoinScene} from '../support/join-scene.js';
 import type {Leaf} from '../support/tree.js';
@@ -114,6 +115,28 @@ describe('a real renewal whose host dies', function () {
     expect(scene.warnings.join('\n')).to.not.match(/tctl rm/);
     expect(cluster.nodes().map((node) => node.id)).to.deep.equal([id]);
     await scene.back();
+  });
+
+  it('does nothing on a host that has left while the plan was being made, also where only a record is to be written', async () => {
+    expect((await scene.renew(scene.host())).changed).to.equal(true);
+    const {cluster} = scene.stage;
+    for (const {id} of cluster.nodes()) cluster.removeNode(id);
+    const host = scene.host();
+    let leaving: Promise<unknown> | undefined;
+    const lock = host.lock.bind(host);
+    host.lock = async (path) => {
+      leaving ??= scene.leave(scene.host());
+      await leaving;
+      return lock(path);
+    };
+    const {code, message} = await failure(scene.renew(host));
+    expect([code, message]).to.deep.equal([
+      'HOST_UNSUITABLE',
+      'another agentless has changed this host while the plan was being made',
+    ]);
+    expect(await scene.differences()).to.deep.equal([]);
+    expect(cluster.nodes()).to.deep.equal([]);
+    await scene.join(scene.host());
   });
 });
 
