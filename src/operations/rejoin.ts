@@ -145,9 +145,12 @@ function toDo(
   {scene, served}: Pick<Assessment, 'scene' | 'served'>,
   wish: JoinWish,
 ): readonly Step[] {
-  // Without our lines sshd reads none of our files: there is nothing to tell it.
-  if (drift.length > 0 && wish.keepDrift)
-    return planned.filter((step) => step.kind === 'path' && !drift.includes(step));
+  if (drift.length > 0 && wish.keepDrift) {
+    const rest = planned.filter((step) => step.kind === 'path' && !drift.includes(step));
+    // Without our lines sshd reads none of our files, and there is nothing to tell it; some of them may be left.
+    const reads = rest.some((step) => step.kind === 'path' && scene.previous.includes(step.via ?? step.path));
+    return reads && wish.reload ? [...rest, ...commandSteps(scene, wish)] : rest;
+  }
   return planned.length > 0 || served ? planned : commandSteps(scene, wish);
 }
 
