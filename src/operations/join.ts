@@ -19,14 +19,15 @@ import {
 } from './describe.js';
 import {type Joined, joined} from './joined.js';
 import {nodeOf, settleAddress, withExpiry} from './node.js';
-import {readOwnership} from './ownership.js';
+import {type Ownership, readOwnership} from './ownership.js';
 import {preview} from './preview.js';
-import {type Confirm, checkUnused} from './register.js';
+import {reach} from './refresh.js';
+import {type Confirm, checkUnused, registration} from './register.js';
 import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
-import {type Connect, draft, type JoinWish} from './settings.js';
+import {type Connect, draft, type JoinSettings, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 
@@ -59,13 +60,38 @@ export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
     `Joining ${wish.hostname ?? owned?.settings.hostname ?? tools.host.name} through ${proxy}`,
   );
   try {
-    return await (owned ? joinAgain(tools, wish, cluster, owned) : joinFirst(tools, again, cluster));
+    return await (owned ? joinOwned(tools, wish, cluster, owned) : joinFirst(tools, again, cluster));
   } finally {
     await cluster.close();
   }
 }
 
-async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promise<Joined> {
+/** Without a token, as long as the cluster accepts this host; once it does not, a token makes it the same node again. */
+async function joinOwned(tools: Tools, wish: JoinWish, cluster: Cluster, owned: Ownership): Promise<Joined> {
+  let refusal: unknown;
+  const reaching = reach(cluster, owned.identity);
+  reaching.catch((error: unknown) => {
+    refusal = error;
+  });
+  try {
+    return await joinAgain(tools, wish, cluster, owned, reaching);
+  } catch (error) {
+    const isFinished = error === refusal && error instanceof Failure && error.code === 'REQUEST_REFUSED';
+    if (!isFinished || wish.token === undefined) throw error;
+    tools.report.warn(`${error.message}: this host joins anew with the token, as the same node`);
+    return joinFirst(tools, asStored(wish, owned.settings), cluster, owned);
+  }
+}
+
+/** What the user has not said now is as it was. */
+function asStored(wish: JoinWish, settings: JoinSettings): JoinWish {
+  const {hostname, address, labels, additionalPrincipals, nodeId, expires, trust} = settings;
+  const stored = {hostname, address, labels, additionalPrincipals, nodeId};
+  return {...stored, ...(expires !== undefined && {expires}), ...(trust && {trust}), ...wish};
+}
+
+/** `owned`: what is replaced. */
+async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, owned?: Ownership): Promise<Joined> {
   const {host, report} = tools;
   const {token} = wish;
   if (token === undefined && !wish.dryRun) throw noToken();
@@ -114,6 +140,7 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   const record = nodeOf({...wanted, nodeId, address});
   const node = wish.register ? await withExpiry(record, wanted.expires, cluster) : undefined;
   const outdated = node ? await checkUnused(tools, wish, credentials.session, node) : [];
+  const before = node && owned ? (await registration(credentials.session, node)).found : undefined;
 
   const authorities = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
   for (const warning of authorities.warnings) report.warn(warning);
@@ -137,6 +164,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
     credentials,
     node,
     outdated,
+    ...(before && {before}),
+    ...(owned && {continues: owned.transaction}),
   });
   return joined(true, settings, scene, credentials, authorities);
 }

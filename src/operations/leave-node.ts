@@ -1,7 +1,6 @@
 // The node record of a host that leaves: found first, deleted last, put back when leaving fails after all. A record that
 // cannot be deleted never keeps a host from leaving: it is named, with the command that removes it.
 
-import {createPrivateKey, X509Certificate} from 'node:crypto';
 import type {Cluster, Identity, Node, Session} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {wordsOf} from '../system-error.js';
@@ -47,7 +46,6 @@ async function identityToUse(tools: LeaveTools, wish: LeaveWish, joined: Members
   const identity = await readIdentity(tools.host, wish.dataDir, settings).catch((cause: unknown) => {
     throw new Failure('HOST_UNSUITABLE', wordsOf(cause), {cause});
   });
-  refuseUnreadable(identity);
   const renamed =
     record.host === tools.host.name || wish.yes || (await tools.confirm(question(joined, tools.host.name)));
   if (renamed) return identity;
@@ -58,15 +56,6 @@ async function identityToUse(tools: LeaveTools, wish: LeaveWish, joined: Members
 
 function question({record}: Membership, name: string): string {
   return `This host joined as ${record.host} and is ${name} now. Delete the node record? (Not on a copy of ${record.host}!)`;
-}
-
-function refuseUnreadable({key, certificate, cluster}: Identity): void {
-  try {
-    createPrivateKey(key.reveal());
-    new X509Certificate(certificate);
-  } catch (cause) {
-    throw new Failure('HOST_UNSUITABLE', `the identity of this node at ${cluster} is damaged`, {cause});
-  }
 }
 
 function stays(id: string, why: string, hint?: string): string {

@@ -17,7 +17,7 @@ import {nodeOf, withExpiry} from './node.js';
 import type {Ownership} from './ownership.js';
 import {preview} from './preview.js';
 import {serves} from './proof.js';
-import {type Authorities, credentialsOf, reach, refresh} from './refresh.js';
+import {type Authorities, type Contact, credentialsOf, refresh} from './refresh.js';
 import {checkUnique, type Registration, registration} from './register.js';
 import {kindOfKey, rehearse} from './rehearsal.js';
 import {interruptible} from './reporter.js';
@@ -43,6 +43,8 @@ export interface Assessment {
   readonly renamed: boolean;
   readonly node: Node | undefined;
   readonly record: Registration | undefined;
+  /** What had changed this host last when it was looked at. */
+  readonly transaction: string;
 }
 
 export async function joinAgain(
@@ -50,11 +52,12 @@ export async function joinAgain(
   asked: JoinWish,
   cluster: Cluster,
   owned: Ownership,
+  reaching: Promise<Contact>,
 ): Promise<Joined> {
   // Whoever names the node knows which host this is.
   const wish = {renamed: asked.hostname !== undefined, ...asked};
   await refuseOtherCluster(wish, cluster, owned.settings);
-  const assessment = await assess(tools, wish, cluster, owned, true);
+  const assessment = await assess(tools, wish, cluster, owned, reaching, true);
   const {scene, settings, credentials, users, record} = assessment;
   await rehearseChange(tools, wish, assessment);
   if (wish.dryRun) {
@@ -71,13 +74,13 @@ export async function assess(
   wish: JoinWish,
   cluster: Cluster,
   owned: Ownership,
+  reaching: Promise<Contact>,
   sign: boolean,
 ): Promise<Assessment> {
   const {host, report} = tools;
   const renamed = owned.host !== host.name;
   if (renamed && !wish.renamed) report.warn(ofOtherHost(owned.host, host.name));
   const looking = lookAt(host, wish.config, wish.dataDir);
-  const reaching = reach(cluster, owned.identity);
   reaching.catch(() => undefined);
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
@@ -123,7 +126,8 @@ export async function assess(
   ]);
   const due = sign ? credentials.renewed : reasonsOf(whatIsDue(held, authorities.hosts, request));
   const drift = planned.filter((step) => isPlacement(step, scene));
-  const found = {due, drift, served, renamed, node, record};
+  const {transaction} = owned;
+  const found = {due, drift, served, renamed, node, record, transaction};
   const assessed = {scene, settings, credentials, authorities, users, ...found};
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};
 }
@@ -137,9 +141,12 @@ function toDo(
   {scene, served}: Pick<Assessment, 'scene' | 'served'>,
   wish: JoinWish,
 ): readonly Step[] {
-  // Without our lines sshd reads none of our files: there is nothing to tell it.
-  if (drift.length > 0 && wish.keepDrift)
-    return planned.filter((step) => step.kind === 'path' && !drift.includes(step));
+  if (drift.length > 0 && wish.keepDrift) {
+    const rest = planned.filter((step) => step.kind === 'path' && !drift.includes(step));
+    // Without our lines sshd reads none of our files, and there is nothing to tell it; some of them may be left.
+    const reads = rest.some((step) => step.kind === 'path' && scene.previous.includes(step.via ?? step.path));
+    return reads && wish.reload ? [...rest, ...commandSteps(scene, wish)] : rest;
+  }
   return planned.length > 0 || served ? planned : commandSteps(scene, wish);
 }
 
@@ -166,7 +173,7 @@ export async function rehearseChange(tools: Tools, wish: JoinWish, assessment: A
 export async function bringAbout(
   tools: Tools,
   wish: JoinWish,
-  {scene, steps, settings, credentials, drift, renamed, node, record}: Assessment,
+  {scene, steps, settings, credentials, drift, renamed, node, record, transaction}: Assessment,
   operation: string,
 ): Promise<boolean> {
   // A record that is right is left alone, and so is whoever else has the name by now.
@@ -183,6 +190,7 @@ export async function bringAbout(
     credentials,
     node: wanted,
     outdated,
+    continues: transaction,
     unread: drift.length > 0 && wish.keepDrift === true,
     ...(before && {before}),
   });
@@ -203,7 +211,8 @@ async function refuseOtherCluster(wish: JoinWish, cluster: Cluster, settings: Jo
 async function readCertificates(host: Host, scene: Scene): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const [key, path] of scene.layout.certificates) {
-    const entry = await host.look(path);
+    // A link stays what it is, as when something is written.
+    const entry = await host.look(await host.resolve(path).catch(() => path));
     if (entry?.kind === 'file') found.set(key, Buffer.from(entry.bytes).toString('latin1').trim());
   }
   return found;

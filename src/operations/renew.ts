@@ -5,6 +5,7 @@ import {Failure} from '../errors.js';
 import type {Tools} from './join.js';
 import type {Ownership} from './ownership.js';
 import {readOwnership} from './ownership.js';
+import {reach} from './refresh.js';
 import {type Assessment, assess, bringAbout, rehearseChange} from './rejoin.js';
 import {type PhaseOf, phases} from './rotation-phases.js';
 import type {JoinWish} from './settings.js';
@@ -43,7 +44,14 @@ export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
   const cluster = tools.connect(proxy, trust);
   try {
     const again = asBefore(wish, owned);
-    const assessment = await assess(tools, again, cluster, owned, !wish.check);
+    const assessment = await assess(
+      tools,
+      again,
+      cluster,
+      owned,
+      reach(cluster, owned.identity),
+      !wish.check,
+    );
     if (wish.check) return told(assessment, false, wish);
     for (const path of pathsOf(assessment.drift)) {
       if (!wish.repair) tools.report.warn(`${path} lacks our lines, so sshd uses none of our files`);
@@ -75,7 +83,7 @@ function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWi
   const others = pathsOf(steps.filter((step) => !drift.includes(step)));
   const further = [
     ...(due.length > 0 ? [] : others.map((path) => `${path} is not as the cluster has it now`)),
-    ...(served || drift.length > 0 ? [] : ['sshd does not serve what was written']),
+    ...(served || due.length > 0 || drift.length > 0 ? [] : ['sshd does not serve what was written']),
     ...(renamed && repair ? ['this host has another name than when it joined'] : []),
     ...(record === undefined || record.right ? [] : ['the node record is missing, ending, or was changed']),
   ];
