@@ -3,14 +3,18 @@ import {renameSync, rmSync} from 'node:fs';
 import {build} from 'esbuild';
 
 /**
- * What oclif asks for at its start and uses only for plugins, for commands that are searched for, and for spinners, all of
- * which we have none of: a third of what would have to be read at every start. Whoever calls it after all is told.
+ * What oclif asks for at its start and uses only for plugins and for commands that are searched for, both of which we
+ * have none of: a third of what would have to be read at every start. Whoever calls it after all is told.
  */
-const UNUSED = ['cli-spinners', 'lilconfig', 'minimatch', 'tinyglobby'];
+const UNUSED = ['lilconfig', 'minimatch', 'tinyglobby'];
 
 const leaveOut = {
   name: 'leave-out',
   setup(build) {
+    // On a terminal oclif makes itself a spinner at every start, of which we have none either: the one for logs does.
+    build.onResolve({filter: /^\.\/action\/spinner$/}, ({resolveDir, importer, kind}) =>
+      build.resolve('./action/simple', {resolveDir, importer, kind}),
+    );
     const filter = new RegExp(`^(${UNUSED.join('|')})$`);
     build.onResolve({filter}, ({path}) => ({path, namespace: 'left-out'}));
     build.onLoad({filter: /.*/, namespace: 'left-out'}, ({path}) => ({

@@ -2,12 +2,19 @@
 // be undone before the process ends.
 
 import {Command} from '@oclif/core/command';
+import * as Flags from '@oclif/core/flags';
+import type * as Interfaces from '@oclif/core/interfaces';
 import {type Outcome, successEnvelope} from './envelope.js';
 import {JsonReporter, TextReporter} from './reporter.js';
 import {showFailure} from './show-failure.js';
 
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true;
+
+  // In the place of oclif's own, which it lists wherever JSON is enabled.
+  static override baseFlags: Record<string, Interfaces.BooleanFlag<boolean>> = {
+    json: Flags.boolean({summary: 'print one JSON envelope, for programs', helpGroup: 'GLOBAL'}),
+  };
 
   readonly #abort = new AbortController();
   #reporter: TextReporter | JsonReporter | undefined;

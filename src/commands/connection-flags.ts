@@ -22,6 +22,7 @@ export const connectionFlags = {
   insecure: Flags.boolean({summary: "do not verify the proxy's web certificate", default: false}),
   timeout: Flags.integer({
     summary: 'seconds to keep trying a cluster that is busy',
+    helpValue: 'SECONDS',
     default: 30,
     min: 1,
     max: 3600,

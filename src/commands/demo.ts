@@ -3,6 +3,7 @@ import {BaseCommand} from './base-command.js';
 /** `agentless demo`: the README's first command. */
 export default class Demo extends BaseCommand {
   static override enableJsonFlag = false;
+  static override baseFlags = {};
 
   static override summary = 'see a whole join on this machine: development cluster, private sshd, real login';
 

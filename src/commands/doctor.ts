@@ -30,7 +30,7 @@ Exit codes: 0 nothing fails (warnings may be there), 3 something does, or the te
   static override flags = {
     login: Flags.string({
       summary: 'login of this host to be tried; repeatable',
-      helpValue: 'NAME,…',
+      helpValue: 'NAME',
       multiple: true,
     }),
     explain: Flags.string({
@@ -61,6 +61,7 @@ Exit codes: 0 nothing fails (warnings may be there), 3 something does, or the te
     }),
     timeout: Flags.integer({
       summary: 'seconds to wait for each answer of the cluster',
+      helpValue: 'SECONDS',
       default: 10,
       min: 1,
       max: 3600,

@@ -7,6 +7,7 @@ import ClusterRotate from './cluster/rotate.js';
 import ClusterStart from './cluster/start.js';
 import Demo from './demo.js';
 import Doctor from './doctor.js';
+import {makeReadable} from './help-text.js';
 import JoinOpenssh from './join/openssh.js';
 import Leave from './leave.js';
 import Renew from './renew.js';
@@ -31,3 +32,5 @@ export const COMMANDS = {
   'tokens:ls': TokensLs,
   'tokens:rm': TokensRm,
 };
+
+makeReadable(Object.values(COMMANDS));

@@ -58,6 +58,7 @@ joined. A cluster that cannot be reached, or refuses, is a warning: the node rec
     }),
     timeout: Flags.integer({
       summary: 'seconds to keep trying a cluster that is busy',
+      helpValue: 'SECONDS',
       default: 30,
       min: 1,
       max: 3600,

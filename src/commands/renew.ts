@@ -118,7 +118,7 @@ function summary(renewal: RenewReport, changed: boolean, check: boolean): string
       ? `\nNothing is due on ${hostname}.`
       : `\nDue on ${hostname}:`
     : changed && due.length > 0
-      ? `\nRenewed ${hostname}:`
+      ? `\nRenewed ${hostname}. What was due:`
       : `\n${hostname} is up to date; nothing to renew.`;
   const lines = [
     ...due,

@@ -5,7 +5,8 @@ import {styleText} from 'node:util';
 import type {Reporter} from '../operations/reporter.js';
 
 const VERB_WIDTH = 10;
-const TEXT_WIDTH = 74;
+const TEXT_WIDTH = 80;
+const TIME_WIDTH = 8;
 
 /** Lines for people, on a terminal or in a log. Warnings are kept as well, for the JSON envelope. */
 export class TextReporter implements Reporter {
@@ -26,8 +27,9 @@ export class TextReporter implements Reporter {
       this.#out.write(`${line}\n`);
       return;
     }
-    const time = `${Math.round(milliseconds)} ms`.padStart(8);
-    this.#out.write(`${line.padEnd(TEXT_WIDTH)}${styleText('dim', time, {stream: this.#out})}\n`);
+    const time = `${Math.round(milliseconds)} ms`.padStart(TIME_WIDTH);
+    const width = Math.min(TEXT_WIDTH, (this.#out.columns || TEXT_WIDTH + TIME_WIDTH) - TIME_WIDTH);
+    this.#out.write(`${line.padEnd(width)}${styleText('dim', time, {stream: this.#out})}\n`);
   }
 
   warn(text: string): void {

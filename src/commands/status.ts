@@ -44,6 +44,7 @@ due, each with what to do about it.`;
     }),
     timeout: Flags.integer({
       summary: 'with --online: seconds to keep trying the cluster',
+      helpValue: 'SECONDS',
       default: 10,
       min: 1,
       max: 3600,

@@ -29,9 +29,11 @@ export interface Work {
   readonly node: Node | undefined;
   /** Our record as it was, when there was one. */
   readonly before?: Node;
+  /** The transaction that this one follows; absent: the host was not joined. */
+  readonly continues?: string;
   /** Records of earlier joins of this host, removed once ours is written. */
   readonly outdated: readonly string[];
-  /** True: sshd reads none of our files, since our lines are missing, and they are not put back. */
+  /** True: sshd reads not all of our files, since lines of ours are missing, and they are not put back. */
   readonly unread?: boolean;
 }
 
@@ -43,10 +45,11 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
       dataDir: work.wish.dataDir,
       operation: work.operation,
       settings: {...work.settings},
+      ...(work.continues !== undefined && {continues: work.continues}),
       signal,
       onStep: progress(tools, work),
       judge: (check, {stdout}) => {
-        if (sameWords(check.argv, effectCheck(work.scene).argv))
+        if (!work.unread && sameWords(check.argv, effectCheck(work.scene).argv))
           checkEffect(work.scene, parseEffective(stdout));
       },
       warn: (text) => report.warn(text),
@@ -87,9 +90,9 @@ function progress({report}: Tools, {steps, scene}: Work) {
   };
 }
 
-async function proveServed(tools: Tools, {scene, wish, credentials, unread}: Work): Promise<void> {
+async function proveServed(tools: Tools, {scene, wish, steps, credentials, unread}: Work): Promise<void> {
   const {host, report, signal} = tools;
-  if (unread) return;
+  if (unread) return proveAlive(host, scene, steps);
   if (!wish.reload) {
     report.warn('sshd was not reloaded, as you asked: what it serves now is unproven');
     return;
@@ -106,6 +109,15 @@ async function proveServed(tools: Tools, {scene, wish, credentials, unread}: Wor
       return `sshd serves ${certificates} of ${certificates} certificates; all ${keys} known host keys unchanged`;
     },
   );
+}
+
+/** Where others have changed our lines nobody can say what sshd should serve; it has to answer as before. */
+async function proveAlive(host: Host, {facts}: Scene, steps: readonly Step[]): Promise<void> {
+  const told = steps.some(({kind}) => kind === 'command') && facts.daemon.state === 'running';
+  if (!told || (await answers(host, facts))) return;
+  throw new Failure('CHANGE_FAILED', 'sshd did not come back after the reload', {
+    hint: "look into sshd's log for its own words, and please report this",
+  });
 }
 
 async function register({report}: Tools, {credentials, outdated}: Work, node: Node): Promise<void> {

@@ -7,8 +7,7 @@ import {signerOf} from '../cluster/tls-certificate.js';
 import type {HostKey} from '../host/facts.js';
 import {type Certificate, parseCertificate} from '../ssh/certificate.js';
 import {checkHostCertificate} from '../ssh/certificate-verify.js';
-import {fingerprint, parsePublicKey} from '../ssh/key.js';
-import {sameBytes} from '../ssh/wire.js';
+import {formatPublicKey, parsePublicKey} from '../ssh/key.js';
 import {shortType} from './rehearsal.js';
 import {dateOf, isEnding} from './status/validity.js';
 
@@ -33,13 +32,15 @@ export interface Needed {
 }
 
 export function whatIsDue(held: Held, hosts: Authority, {keys, names}: Needed, now = new Date()): Due {
-  const active = hosts.active.map((line) => parsePublicKey(line).blob);
   const reasons = keys.flatMap((key) => {
-    const why = certificateDue(held.certificates.get(key.file), key, active, names, now);
+    const why = certificateDue(held.certificates.get(key.file), key, hosts, names, now);
     return why === undefined ? [] : [[key, `${shortType(key.type)}: ${why}`] as const];
   });
   return {certificates: new Map(reasons), identity: identityDue(held.identity, hosts, now)};
 }
+
+/** Still trusted, and not for long; or never again. */
+const INACTIVE = 'it is signed by a key that is not active any more';
 
 /** One line for each thing that is due. */
 export function reasonsOf({certificates, identity}: Due): readonly string[] {
@@ -52,17 +53,17 @@ export function reasonsOf({certificates, identity}: Due): readonly string[] {
 function certificateDue(
   line: string | undefined,
   key: HostKey,
-  authorities: readonly Uint8Array[],
+  {active, additional}: Authority,
   principals: readonly string[],
   now: Date,
 ): string | undefined {
   if (line === undefined) return 'there is no certificate yet';
   const certificate = readCertificate(line);
   if (certificate === undefined) return 'the certificate cannot be read';
-  if (!authorities.some((active) => sameBytes(active, certificate.authority)))
-    return `it is signed by ${fingerprint(certificate.authority)}, which the cluster signs with no more`;
+  const authorities = [...active, ...additional].map((one) => parsePublicKey(one).blob);
   const [problem] = checkHostCertificate(certificate, {authorities, key: key.blob, principals, now});
   if (problem !== undefined) return problem;
+  if (!active.includes(formatPublicKey(certificate.authority))) return INACTIVE;
   const [from, to] = [dateOf(certificate.validAfter), dateOf(certificate.validBefore)];
   return from && to && isEnding(from, to, now) ? `it ends on ${to.toISOString()}` : undefined;
 }
@@ -78,8 +79,7 @@ function readCertificate(line: string): Certificate | undefined {
 function identityDue(held: Held['identity'], {tls}: Authority, now: Date): string | undefined {
   if (held === undefined) return undefined;
   const pem = held.certificate;
-  if (signerOf(pem, tls.active) === undefined)
-    return 'it is signed by a key that the cluster signs with no more';
+  if (signerOf(pem, tls.active) === undefined) return INACTIVE;
   const {validFrom, validTo} = new X509Certificate(pem);
   return isEnding(new Date(validFrom), new Date(validTo), now) ? `it ends on ${validTo}` : undefined;
 }

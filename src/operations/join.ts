@@ -82,7 +82,7 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   const nodeId = proof.method === 'ec2' ? proof.nodeId : (wish.nodeId ?? randomUUID());
   const wanted = draft(wish, undefined, facts);
   const named = {...wanted, nodeId, cluster: info.name};
-  const scene = await prepareScene(host, facts, named, report, wanted.address);
+  const scene = await prepareScene(host, facts, named, report, wanted);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authority = authorityKind(info.suite);
   const findings = [...judge(scene, {kind: authority}), ...(wish.reload ? judgeReload(facts) : [])];

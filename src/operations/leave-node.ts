@@ -1,7 +1,6 @@
 // The node record of a host that leaves: found first, deleted last, put back when leaving fails after all. A record that
 // cannot be deleted never keeps a host from leaving: it is named, with the command that removes it.
 
-import {createPrivateKey, X509Certificate} from 'node:crypto';
 import type {Cluster, Identity, Node, Session} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {wordsOf} from '../system-error.js';
@@ -81,7 +80,6 @@ async function identityToUse(
   const identity = await readIdentity(host, dataDir, settings).catch((cause: unknown) => {
     throw new Failure('HOST_UNSUITABLE', wordsOf(cause), {cause});
   });
-  refuseUnreadable(identity);
   return identity;
 }
 
@@ -97,15 +95,6 @@ async function refuseCopy(tools: LeaveTools, wish: LeaveWish, joined: Membership
 
 function question({record}: Membership, name: string): string {
   return `This host joined as ${record.host} and is ${name} now. Delete the node record? (Not on a copy of ${record.host}!)`;
-}
-
-function refuseUnreadable({key, certificate, cluster}: Identity): void {
-  try {
-    createPrivateKey(key.reveal());
-    new X509Certificate(certificate);
-  } catch (cause) {
-    throw new Failure('HOST_UNSUITABLE', `the identity of this node at ${cluster} is damaged`, {cause});
-  }
 }
 
 function stays(id: string, why: string, hint?: string): string {

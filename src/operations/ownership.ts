@@ -1,7 +1,9 @@
 // What an earlier join of this host has left: its settings, its identity, its files. Every command reads this first, and
 // an interrupted run is finished or undone on the way.
 
+import {createPrivateKey, X509Certificate} from 'node:crypto';
 import type {Identity} from '../cluster/cluster.js';
+import {readCertificates} from '../cluster/tls-certificate.js';
 import {Failure, Secret} from '../errors.js';
 import type {Host} from '../host/host.js';
 import {isUnfinished} from '../plan/data-directory.js';
@@ -25,6 +27,10 @@ export interface Ownership {
   readonly files: readonly string[];
   /** When this host was joined, ISO 8601. */
   readonly since: string;
+  /** What has changed this host last. */
+  readonly transaction: string;
+  /** What it was called when that was written: its name now, unless it was renamed or is a copy. */
+  readonly host: string;
 }
 
 /**
@@ -48,7 +54,9 @@ export async function readOwnership(
           if (renewable && error instanceof Failure) return 'absent' as const;
           throw error;
         });
-  return {settings, identity, files: record.changes.map((change) => change.path), since: record.since};
+  const files = record.changes.map((change) => change.path);
+  const {since, transaction, host: written} = record;
+  return {settings, identity, files, since, transaction, host: written};
 }
 
 /** The same without the identity. */
@@ -89,11 +97,13 @@ async function clearUp(
   const which = operation === undefined ? '' : ` (${operation}, ${at})`;
   report.warn(`an interrupted run${which} was ${outcome}`);
   for (const note of notes) report.warn(note);
+  if (outcome !== 'undone') return;
+  // The record of a host that stays joined is its own, and is looked at again; one that cannot be read is told of later.
+  const stays = await readRecord(host, dataDir).catch(() => undefined);
   for (const {registering, unregistering} of noted) {
-    if (outcome !== 'undone') continue;
     if (typeof unregistering === 'string')
       report.warn(`the node record ${unregistering} may be gone already; \`join openssh\` writes it again`);
-    if (typeof registering !== 'string') continue;
+    if (typeof registering !== 'string' || stays !== undefined) continue;
     if (takeOver) takeOver(registering);
     else
       report.warn(
@@ -102,7 +112,7 @@ async function clearUp(
   }
 }
 
-/** The credential of this node as it is stored; HOST_UNSUITABLE when a part of it is missing. */
+/** The credential of this node as it is stored; HOST_UNSUITABLE when a part of it is missing or cannot be used. */
 export async function readIdentity(host: Host, dataDir: string, settings: JoinSettings): Promise<Identity> {
   const [, key, certificate, authorities] = identityPaths(dataDir);
   const [keyText, certificateText, authoritiesText] = await Promise.all(
@@ -110,17 +120,35 @@ export async function readIdentity(host: Host, dataDir: string, settings: JoinSe
   );
   if (!keyText || !certificateText || !authoritiesText) {
     throw new Failure('HOST_UNSUITABLE', `the identity of this node is missing from ${dataDir}/identity`, {
-      hint: 'restore it from a backup, or join again with a token',
+      hint: NEW_IDENTITY,
     });
   }
+  refuseUnusable(keyText, certificateText, settings.cluster);
   return {
     cluster: settings.cluster,
     nodeId: settings.nodeId,
     key: new Secret(keyText),
     certificate: certificateText,
-    authorities:
-      authoritiesText.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----\n?/g) ?? [],
+    // Those that cannot be read are as good as none: they are fetched again under the web certificate.
+    authorities: (readCertificates([authoritiesText]) ?? []).map(String),
   };
+}
+
+const NEW_IDENTITY = 'restore it from a backup, or join again with a token';
+
+function refuseUnusable(key: string, certificate: string, cluster: string): void {
+  const damaged = (cause?: unknown) =>
+    new Failure('HOST_UNSUITABLE', `the identity of this node at ${cluster} is damaged`, {
+      hint: NEW_IDENTITY,
+      ...(cause !== undefined && {cause}),
+    });
+  let belong: boolean;
+  try {
+    belong = new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+  } catch (cause) {
+    throw damaged(cause);
+  }
+  if (!belong) throw damaged();
 }
 
 async function readText(host: Host, path: string): Promise<string | undefined> {

@@ -41,16 +41,22 @@ export interface Assessment {
   /** Steps that put back our lines in the configuration; they are among `steps` only where that is wished. */
   readonly drift: readonly Step[];
   readonly served: boolean;
+  /** The record names this host as it was called before. */
+  readonly renamed: boolean;
   readonly node: Node | undefined;
   readonly record: Registration | undefined;
+  /** What had changed this host last when it was looked at. */
+  readonly transaction: string;
 }
 
 export async function joinAgain(
   tools: Tools,
-  wish: JoinWish,
+  asked: JoinWish,
   cluster: Cluster,
   owned: Ownership,
 ): Promise<Joined> {
+  // Whoever names the node knows which host this is.
+  const wish = {renamed: asked.hostname !== undefined, ...asked};
   await refuseOtherCluster(wish, cluster, owned.settings);
   const speak = speakForJoin(tools, wish, cluster, owned);
   const assessment = await assess(tools, wish, cluster, owned, speak, true);
@@ -76,11 +82,13 @@ export async function assess(
   sign: boolean,
 ): Promise<Assessment> {
   const {host, report} = tools;
+  const renamed = owned.host !== host.name;
+  if (renamed && !wish.renamed) report.warn(ofOtherHost(owned.host, host.name));
   const looking = lookAt(host, wish.config, wish.dataDir);
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
   const wanted = {...draft(wish, owned.settings, facts), ...names};
-  const scene = await prepareScene(host, facts, wanted, report, wish.address);
+  const scene = await prepareScene(host, facts, wanted, report, wish);
   const held = await readCertificates(host, scene);
   // Asked while the cluster is: where nothing is due these are the certificates in question.
   const serving = isAsked(wish, scene) ? serves(host, facts, held) : Promise.resolve(true);
@@ -122,7 +130,9 @@ export async function assess(
     ? credentials.renewed
     : reasonsOf(whatIsDue({...contact, certificates: held}, authorities.hosts, request));
   const drift = planned.filter((step) => isPlacement(step, scene));
-  const assessed = {scene, settings, credentials, authorities, users, due, drift, served, node, record};
+  const {transaction} = owned;
+  const found = {due, drift, served, renamed, node, record, transaction};
+  const assessed = {scene, settings, credentials, authorities, users, ...found};
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};
 }
 
@@ -135,10 +145,18 @@ function toDo(
   {scene, served}: Pick<Assessment, 'scene' | 'served'>,
   wish: JoinWish,
 ): readonly Step[] {
-  // Without our lines sshd reads none of our files: there is nothing to tell it.
-  if (drift.length > 0 && wish.keepDrift)
-    return planned.filter((step) => step.kind === 'path' && !drift.includes(step));
+  if (drift.length > 0 && wish.keepDrift) {
+    const rest = planned.filter((step) => step.kind === 'path' && !drift.includes(step));
+    // Without our lines sshd reads none of our files, and there is nothing to tell it; some of them may be left.
+    const reads = rest.some((step) => step.kind === 'path' && scene.previous.includes(step.via ?? step.path));
+    return reads && wish.reload ? [...rest, ...commandSteps(scene, wish)] : rest;
+  }
   return planned.length > 0 || served ? planned : commandSteps(scene, wish);
+}
+
+/** A copy would renew and overwrite the node of the original, with the original's own credential. */
+function ofOtherHost(then: string, now: string): string {
+  return `this host joined as ${then} and is ${now} now: if it was renamed, \`renew --repair\` records that; on a copy of ${then}, \`leave --local\` and join again`;
 }
 
 /** Whoever names the node anew means its names to change. */
@@ -159,12 +177,12 @@ export async function rehearseChange(tools: Tools, wish: JoinWish, assessment: A
 export async function bringAbout(
   tools: Tools,
   wish: JoinWish,
-  {scene, steps, settings, credentials, drift, node, record}: Assessment,
+  {scene, steps, settings, credentials, drift, renamed, node, record, transaction}: Assessment,
   operation: string,
 ): Promise<boolean> {
   // A record that is right is left alone, and so is whoever else has the name by now.
   const wanted = record?.right ? undefined : node;
-  if (steps.length === 0 && wanted === undefined) return false;
+  if (steps.length === 0 && wanted === undefined && !(renamed && wish.renamed)) return false;
   const outdated = wanted ? await checkUnique(credentials.session, wanted, wish.replace, tools.confirm) : [];
   const before = record?.found;
   await carryOut(tools, {
@@ -176,6 +194,7 @@ export async function bringAbout(
     credentials,
     node: wanted,
     outdated,
+    continues: transaction,
     unread: drift.length > 0 && wish.keepDrift === true,
     ...(before && {before}),
   });
@@ -196,7 +215,8 @@ async function refuseOtherCluster(wish: JoinWish, cluster: Cluster, settings: Jo
 async function readCertificates(host: Host, scene: Scene): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const [key, path] of scene.layout.certificates) {
-    const entry = await host.look(path);
+    // A link stays what it is, as when something is written.
+    const entry = await host.look(await host.resolve(path).catch(() => path));
     if (entry?.kind === 'file') found.set(key, Buffer.from(entry.bytes).toString('latin1').trim());
   }
   return found;

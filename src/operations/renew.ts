@@ -68,6 +68,7 @@ function asBefore({dataDir, repair, operator: _, ...wish}: RenewWish, {settings}
     config: settings.config,
     register: settings.registered,
     keepDrift: !repair,
+    renamed: repair,
     proveLogins: [],
     dryRun: false,
     replace: false,
@@ -75,11 +76,12 @@ function asBefore({dataDir, repair, operator: _, ...wish}: RenewWish, {settings}
 }
 
 function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWish): Renewal {
-  const {settings, authorities, due, drift, steps, served, record} = assessment;
+  const {settings, authorities, due, drift, steps, served, renamed, record} = assessment;
   const others = pathsOf(steps.filter((step) => !drift.includes(step)));
   const further = [
     ...(due.length > 0 ? [] : others.map((path) => `${path} is not as the cluster has it now`)),
-    ...(served || drift.length > 0 ? [] : ['sshd does not serve what was written']),
+    ...(served || due.length > 0 || drift.length > 0 ? [] : ['sshd does not serve what was written']),
+    ...(renamed && repair ? ['this host has another name than when it joined'] : []),
     ...(record === undefined || record.right ? [] : ['the node record is missing, ending, or was changed']),
   ];
   return {

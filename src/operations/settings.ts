@@ -33,6 +33,8 @@ export interface JoinWish {
   readonly nodeId?: string;
   /** Leave the configuration alone where somebody has taken our lines out of it; else they are put back. */
   readonly keepDrift?: boolean;
+  /** This host has another name than when it joined, and is the same: not a copy of its disk. */
+  readonly renamed?: boolean;
   /** New certificates may leave out names of old ones; undefined: only when the names are given anew. */
   readonly fewerNames?: boolean;
   /** Seconds after which the node record ends unless it is renewed; 0: never. */
@@ -136,6 +138,13 @@ export function addressWarning(address: string): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** What to say about a name that ssh dials in another form. */
+export function nameWarning(hostname: string): string | undefined {
+  const lower = hostname.toLowerCase();
+  if (hostname === lower) return undefined;
+  return `${hostname} has capitals, which ssh lowers and tsh does not: ${lower} is certified too; --hostname ${lower} spares both`;
 }
 
 /** Reads back what `JoinSettings` became in the record; undefined when it is not that. */

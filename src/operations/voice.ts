@@ -58,16 +58,14 @@ function byOperator(tools: Tools, cluster: Cluster, {settings}: Ownership, ident
     interruptible(tools, 'cluster', reaching, () => `${settings.cluster} accepts ${identity.user}`);
 }
 
-/** What a cluster says to an identity that is finished. */
-const FINISHED: readonly string[] = ['REQUEST_REFUSED', 'CLUSTER_UNTRUSTED'];
-
+/** As long as the cluster accepts this host; once it does not, a token makes it the same node again. */
 function orAgain(tools: Tools, wish: JoinWish, cluster: Cluster, speak: Speak, admission: Admission): Speak {
   return async (scene, wanted) => {
     try {
       return await speak(scene, wanted);
     } catch (error) {
-      if (!(error instanceof Failure) || !FINISHED.includes(error.code)) throw error;
-      tools.report.warn(`${error.message}, so it joins again`);
+      if (!(error instanceof Failure) || error.code !== 'REQUEST_REFUSED') throw error;
+      tools.report.warn(`${error.message}: this host joins anew with a token, as the same node`);
       return joinAnew(tools, wish, cluster, admission, scene, wanted);
     }
   };

@@ -108,6 +108,12 @@ async function refuseOpenToOthers(host: Host, path: string): Promise<void> {
   });
 }
 
+/** The same before anything in it is believed; one that is not there is nobody's. */
+export async function refuseOpenDirectory(host: Host, named: string): Promise<void> {
+  const path = await behindLink(host, named);
+  if ((await host.look(path))?.kind === 'directory') await refuseOpenToOthers(host, path);
+}
+
 async function takeAway(host: Host, made: readonly string[]): Promise<void> {
   const [outermost] = made;
   if (outermost === undefined) return;

@@ -36,6 +36,8 @@ export interface ApplyOptions {
   readonly settings?: Settings;
   /** Given: the ownership ends with this transaction. */
   readonly ends?: Ending;
+  /** Given: the transaction that the plan was made after; refused when another one has come between, or an end. */
+  readonly continues?: string;
   /** Aborting undoes everything; a step that is acting is finished first. */
   readonly signal?: AbortSignal;
   /**
@@ -200,7 +202,8 @@ async function prepare(host: Host, options: ApplyOptions): Promise<OpenDirectory
     if (outcome === 'undone' && operation !== undefined) throw overtaken();
     // A record that could not be extended later is found out now.
     const record = await readRecord(host, directory.path);
-    if (options.ends !== undefined && options.ends.transaction !== record?.transaction) throw overtaken();
+    const expected = options.ends?.transaction ?? options.continues;
+    if (expected !== undefined && expected !== record?.transaction) throw overtaken();
     return directory;
   } catch (error) {
     await directory.close().catch(() => undefined);

@@ -1,5 +1,5 @@
 import type {Host} from '../host/host.js';
-import {isUnfinished, type OpenDirectory, openDataDirectory} from './data-directory.js';
+import {isUnfinished, type OpenDirectory, openDataDirectory, refuseOpenDirectory} from './data-directory.js';
 import {inWords, type Problem, restoreIncomplete} from './explain.js';
 import type {Ending, Journal, Settings} from './journal.js';
 import {readJournal} from './read-journal.js';
@@ -93,10 +93,11 @@ export async function recoverOpen(host: Host, directory: OpenDirectory): Promise
 /**
  * What every command calls first: undoes an interrupted transaction, or finishes one that was committed. Fails with
  * RESTORE_INCOMPLETE when something could not be put back (nothing is deleted then, the next call tries again), with
- * HOST_UNSUITABLE when the journal cannot be used, with HOST_LOCKED when the transaction is not interrupted at all.
+ * HOST_UNSUITABLE when the journal cannot be used or others may write where it lies, with HOST_LOCKED when the transaction is not interrupted at all.
  */
 export async function recover(host: Host, dataDir: string): Promise<Recovery> {
   try {
+    await refuseOpenDirectory(host, dataDir);
     if (!(await isUnfinished(host, dataDir))) return NOTHING;
     const directory = await openDataDirectory(host, dataDir);
     const recovery = await recoverOpen(host, directory).catch(async (error: unknown) => {

@@ -5,8 +5,9 @@ import {chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, statfsSync, syml
 import {dirname, join} from 'node:path';
 import {expect} from 'chai';
 import {findSshd} from '../../src/demo/private-sshd.js';
-import {agentless, PROGRAM} from '../support/cli.js';
+import {agentless} from '../support/cli.js';
 import {withFlags} from '../support/flags.js';
+import {NOBODY, skipUnlessNobodyCanRunIt} from '../support/nobody.js';
 import {greeting, type Refused, refused} from '../support/refusal.js';
 import {skip} from '../support/skip.js';
 import {sshdIsAtLeast} from '../support/sshd-version.js';
@@ -14,7 +15,6 @@ import {envelope, Stage} from '../support/stage.js';
 
 const UNSUITABLE = {exit: 6, code: 'HOST_UNSUITABLE'};
 const INVALID = {exit: 6, code: 'SSHD_CONFIG_INVALID'};
-const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const;
 const isRoot = process.getuid?.() === 0;
 
 describe('join openssh on a host that is not fit for it', () => {
@@ -69,14 +69,12 @@ describe('join openssh on a host that is not fit for it', () => {
     });
 
     it('unreadable for the user who joins', async function () {
-      if (!isRoot) skip(this, 'only root can become somebody else');
       const caFile = join(stage.root, 'ca.pem');
       copyFileSync(stage.cluster.caFile, caFile);
       chmodSync(caFile, 0o644);
       chmodSync(stage.root, 0o755);
       const flags = {'ca-file': caFile};
-      if (spawnSync(NOBODY[0], [...NOBODY.slice(1), 'test', '-r', PROGRAM]).status !== 0)
-        skip(this, 'this checkout can be read by its owner only');
+      skipUnlessNobodyCanRunIt(this);
       for (const mode of [0o600, 0o644]) {
         chmodSync(config, mode);
         const expected = {...UNSUITABLE, says: /cannot be (read|written)|cannot read/};

@@ -28,12 +28,11 @@ import {agentless} from '../support/cli.js';
 import {clientOf, hostKey} from '../support/cluster-client.js';
 import {inProcess} from '../support/in-process.js';
 import {JoinedStage} from '../support/joined-stage.js';
-import {skip} from '../support/skip.js';
+import {NOBODY, skipUnlessNobodyCanRunIt} from '../support/nobody.js';
 import {type Envelope, Stage} from '../support/stage.js';
 
 const DAY = 86_400n;
 const now = () => BigInt(Math.floor(Date.now() / 1000));
-const isRoot = process.getuid?.() === 0;
 
 describe('status of a joined host', function () {
   this.timeout(60_000);
@@ -466,9 +465,9 @@ describe('status of a joined host', function () {
   });
 
   it('says what an ordinary user cannot see, and guesses nothing', async function () {
-    if (!isRoot) skip(this, 'only root can become somebody else');
+    skipUnlessNobodyCanRunIt(this);
     chmodSync(host.stage.root, 0o755);
-    const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const prefix = NOBODY;
     const {stdout, stderr} = await agentless(['status', '--json', ...host.place], {prefix});
     const {result, status} = JSON.parse(stdout || '{}');
     expect(status, stderr).to.equal(3);

@@ -17,10 +17,11 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {findSshd} from '../../src/demo/private-sshd.js';
 import {formatPublicKey, generateKey, publicBlob} from '../../src/ssh/key.js';
-import {agentless, PROGRAM} from '../support/cli.js';
+import {agentless} from '../support/cli.js';
 import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 import {freePort} from '../support/free-port.js';
 import {Namespace} from '../support/namespace.js';
+import {NOBODY, skipUnlessNobodyCanRunIt} from '../support/nobody.js';
 import {servedKeys} from '../support/served-keys.js';
 import {skip} from '../support/skip.js';
 import {ssh} from '../support/ssh-client.js';
@@ -30,7 +31,6 @@ import {snapshot} from '../support/tree.js';
 
 const SSHD = process.env['SSHD'] ?? findSshd();
 const DROP_IN = '/etc/ssh/sshd_config.d/00-agentless.conf';
-const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] as const;
 
 describe('join openssh on the default paths', function () {
   this.timeout(60_000);
@@ -220,9 +220,7 @@ describe('join openssh on the default paths', function () {
   });
 
   it('works without root on an sshd of an ordinary user', async function () {
-    const mayRead = ['test', '-r', PROGRAM];
-    const [program, ...words] = [...NOBODY, ...mayRead];
-    if (spawnSync(program, words).status !== 0) skip(this, 'this checkout can be read by its owner only');
+    skipUnlessNobodyCanRunIt(this);
     // An account that can log in: the stock one has no shell.
     space.run('sed', '-i', 's|^nobody:.*|nobody:x:65534:65534::/tmp:/bin/sh|', '/etc/passwd');
     const home = join(space.directory, 'home');

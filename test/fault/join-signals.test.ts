@@ -3,8 +3,8 @@
 import {existsSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import type {CliResult} from '../support/cli.js';
 import {servedKeys} from '../support/served-keys.js';
+import {signalled} from '../support/signalled.js';
 import {Stage} from '../support/stage.js';
 import {snapshot} from '../support/tree.js';
 
@@ -39,25 +39,6 @@ describe('a join that is interrupted', function () {
     expect(login.stdout, `${what}: ${login.stderr}`).to.equal('hello\n');
   }
 
-  /** Joins, and sends the signal as soon as the stage has been told of; twice where there is time for it. */
-  async function signalled(signal: NodeJS.Signals, after: string): Promise<CliResult> {
-    let send = (_: NodeJS.Signals): void => undefined;
-    let text = '';
-    return stage.join([], {
-      started: (_, kill) => {
-        send = kill;
-      },
-      onStderr: (piece) => {
-        const known = text.length;
-        text += piece;
-        const told = new RegExp(`^  ${after} .*$`, 'm').exec(text);
-        if (told === null || told.index + told[0].length < known) return;
-        send(signal);
-        if (after === 'reload') setTimeout(() => send(signal), 20);
-      },
-    });
-  }
-
   describe('by a signal', () => {
     before(fresh);
     after(() => stage.stop());
@@ -68,7 +49,11 @@ describe('a join that is interrupted', function () {
         if (index < 3 && index % 2 === (signal === 'SIGINT' ? 1 : 0)) continue;
         if (name === 'register' && signal === 'SIGINT') continue;
         it(`${signal} after ${name}`, async () => {
-          const {status, stderr, stdout} = await signalled(signal, name);
+          const {status, stderr, stdout} = await signalled(
+            (options) => stage.join([], options),
+            signal,
+            name,
+          );
           const said = `${stdout}${stderr}`;
           expect(said).to.not.include(stage.cluster.token);
           // A record that is being written when the signal comes is written: the join is done then.

@@ -6,25 +6,16 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {type CrashingHost, deathsOf} from '../support/crashing-host.js';
 import {JoinScene} from '../support/join-scene.js';
-import {servedKeys} from '../support/served-keys.js';
-import {snapshot} from '../support/tree.js';
 
 describe('a real leave whose host dies', function () {
   this.timeout(240_000);
   let scene: JoinScene;
   let operations: CrashingHost['operations'];
-  let joined: Awaited<ReturnType<typeof look>>;
-
-  /** All that a joined host is. */
-  async function look() {
-    const {stage} = scene;
-    const [etc, data, served] = [stage.host(), snapshot(stage.dataDir), servedKeys(stage.sshd.port)];
-    return {etc: await etc, data: await data, served: [...(await served)].sort()};
-  }
+  let joined: Awaited<ReturnType<JoinScene['look']>>;
 
   async function rejoin(): Promise<void> {
     await scene.join(scene.host());
-    joined = await look();
+    joined = await scene.look();
     expect(joined.served.length, 'plain keys and certificates').to.equal(4);
   }
 
@@ -60,7 +51,7 @@ describe('a real leave whose host dies', function () {
       await rejoin();
       return 'left';
     }
-    expect(await look(), what).to.deep.equal(joined);
+    expect(await scene.look(), what).to.deep.equal(joined);
     // The record may have been deleted a moment before the power went; a join writes it again.
     if (cluster.nodes().length === 0) await rejoin();
     return 'joined';

@@ -3,8 +3,8 @@
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import type {CliResult} from '../support/cli.js';
 import {servedKeys} from '../support/served-keys.js';
+import {signalled} from '../support/signalled.js';
 import {Stage} from '../support/stage.js';
 import {snapshot} from '../support/tree.js';
 
@@ -49,29 +49,10 @@ describe('a leave that is interrupted', function () {
     expect(await servedKeys(stage.sshd.port), what).to.deep.equal(keys);
   }
 
-  /** Leaves, and sends the signal as soon as the stage has been told of; twice where there is time for it. */
-  async function signalled(signal: NodeJS.Signals, after: string): Promise<CliResult> {
-    let send = (_: NodeJS.Signals): void => undefined;
-    let text = '';
-    return stage.leave([], {
-      started: (_, kill) => {
-        send = kill;
-      },
-      onStderr: (piece) => {
-        const known = text.length;
-        text += piece;
-        const told = new RegExp(`^  ${after} .*$`, 'm').exec(text);
-        if (told === null || told.index + told[0].length < known) return;
-        send(signal);
-        if (after === 'reload') setTimeout(() => send(signal), 20);
-      },
-    });
-  }
-
   for (const [index, name] of STAGES.entries()) {
     const signal = index % 2 === 0 ? 'SIGINT' : 'SIGTERM';
     it(`by ${signal} after ${name}`, async () => {
-      const {status, stderr, stdout} = await signalled(signal, name);
+      const {status, stderr, stdout} = await signalled((options) => stage.leave([], options), signal, name);
       const said = `${stdout}${stderr}`;
       // A record that is being deleted when the signal comes is deleted: the host has left then.
       if (status === 0 || (status === null && stdout.includes('Left '))) {

@@ -43,15 +43,17 @@ describe('a host with a full disk', function () {
 
   after(() => rmSync(directory, {recursive: true, force: true}));
 
-  // Leaving writes little, and makes room.
-  for (const [what, points] of [
-    ['joins', 8],
-    ['leaves', 5],
+  // Leaving writes little, and makes room. To put a file back in place of another takes as much room as a full disk has not:
+  // a renewal says so, and the next run does it.
+  for (const [what, points, unrestored] of [
+    ['joins', 8, 1],
+    ['renewals', 7, 3],
+    ['leaves', 5, 1],
   ] as const) {
-    describe(`that ${what}`, () => {
+    describe(`that meets it in ${what}`, () => {
       const attempts = () => report[what];
 
-      it('meets it at many different points before it fits', () => {
+      it('does so at many different points before it fits', () => {
         expect(attempts().length).to.be.greaterThan(points);
         expect(attempts().at(-1)?.code).to.equal('done');
       });
@@ -68,8 +70,8 @@ describe('a host with a full disk', function () {
         }
       });
 
-      it('is put back at once nearly always, for undoing makes room', () => {
-        expect(attempts().filter(({code}) => code === 'RESTORE_INCOMPLETE').length).to.be.lessThan(2);
+      it('is put back at once wherever there is room for it', () => {
+        expect(attempts().filter(({code}) => code === 'RESTORE_INCOMPLETE').length).to.be.at.most(unrestored);
       });
 
       it('calls it by its name', () => {

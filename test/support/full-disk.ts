@@ -1,5 +1,5 @@
-// Runs on a tiny file system of its own (see plan-disk-full.test.ts): joins, and leaves, with ever more room left, until
-// it fits.
+// Runs on a tiny file system of its own (see plan-disk-full.test.ts): joins, changes the same files once more as a renewal
+// does, and leaves, with ever more room left, until it fits.
 
 import {lstatSync, readdirSync, rmSync, statfsSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -7,8 +7,8 @@ import {isDeepStrictEqual} from 'node:util';
 import {Failure} from '../../src/errors.js';
 import {LocalHost} from '../../src/host/local.js';
 import {recover} from '../../src/plan/plan.js';
-import {dataDirIn, joinLike, leaveLike, makeHost} from './join-like-plan.js';
-import {snapshot} from './tree.js';
+import {dataDirIn, joinLike, leaveLike, makeHost, RUNNING} from './join-like-plan.js';
+import {type Leaf, snapshot} from './tree.js';
 
 export interface Attempt {
   readonly code: string;
@@ -21,26 +21,39 @@ export interface Attempt {
 
 export interface Report {
   readonly joins: readonly Attempt[];
+  readonly renewals: readonly Attempt[];
   readonly leaves: readonly Attempt[];
   readonly leftovers: {readonly size: number; readonly names: readonly string[]};
 }
 
-async function attempt(mount: string, room: number, leaving: boolean): Promise<Attempt> {
+type Work = (host: LocalHost, root: string) => Promise<void>;
+
+const joins: Work = (host, root) => joinLike(host, root);
+const renews: Work = (host, root) => joinLike(host, root, {}, true);
+const leaves: Work = (host, root) => leaveLike(host, root);
+
+/** Everything but the time of what the command writes, which is told once more when all is back. */
+async function look(root: string): Promise<Record<string, Leaf>> {
+  const {[RUNNING]: running, ...tree} = await snapshot(root);
+  if (running === undefined) return tree;
+  const {mtime: _, ...timeless} = running;
+  return {...tree, [RUNNING]: timeless};
+}
+
+async function attempt(mount: string, room: number, work: Work): Promise<Attempt> {
   const root = join(mount, 'root');
   const filler = join(mount, 'filler');
   const host = new LocalHost();
   await makeHost(root);
-  if (leaving) await joinLike(host, root);
-  const before = await snapshot(root);
+  if (work !== joins) await joinLike(host, root);
+  const before = await look(root);
   const {bavail, bsize} = statfsSync(mount);
   writeFileSync(filler, Buffer.alloc((bavail - room) * bsize));
-  const error: unknown = await (leaving ? leaveLike : joinLike)(host, root).catch(
-    (reason: unknown) => reason,
-  );
-  const whole = isDeepStrictEqual(await snapshot(root), before);
+  const error: unknown = await work(host, root).catch((reason: unknown) => reason);
+  const whole = isDeepStrictEqual(await look(root), before);
   rmSync(filler);
   await recover(host, dataDirIn(root));
-  const wholeLater = isDeepStrictEqual(await snapshot(root), before);
+  const wholeLater = isDeepStrictEqual(await look(root), before);
   rmSync(root, {recursive: true});
   if (error === undefined) return {code: 'done', message: '', whole, wholeLater};
   const {code, message} = error instanceof Failure ? error : {code: 'bug', message: String(error)};
@@ -64,14 +77,19 @@ async function leftovers(mount: string): Promise<Report['leftovers']> {
 }
 
 async function main(mount: string): Promise<void> {
-  const untilDone = async (leaving: boolean) => {
+  const untilDone = async (work: Work) => {
     const attempts: Attempt[] = [];
     for (let room = 0; attempts.at(-1)?.code !== 'done' && room < 64; room++)
-      attempts.push(await attempt(mount, room, leaving));
+      attempts.push(await attempt(mount, room, work));
     return attempts;
   };
-  const [joins, leaves] = [await untilDone(false), await untilDone(true)];
-  process.stdout.write(JSON.stringify({joins, leaves, leftovers: await leftovers(mount)} satisfies Report));
+  const report: Report = {
+    joins: await untilDone(joins),
+    renewals: await untilDone(renews),
+    leaves: await untilDone(leaves),
+    leftovers: await leftovers(mount),
+  };
+  process.stdout.write(JSON.stringify(report));
 }
 
 await main(process.argv[2] ?? '');

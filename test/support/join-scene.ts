@@ -1,16 +1,17 @@
 // A real join in this process, on a host that can die under it: real files, a real sshd, a real cluster.
 
 import {execFileSync} from 'node:child_process';
-import {existsSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {join as joinPath} from 'node:path';
 import type {Cluster} from '../../src/cluster/cluster.js';
 import {Secret} from '../../src/errors.js';
 import type {Host} from '../../src/host/host.js';
 import {LocalHost} from '../../src/host/local.js';
-import {join} from '../../src/operations/join.js';
+import {join, type Tools} from '../../src/operations/join.js';
 import type {Joined} from '../../src/operations/joined.js';
 import {type LeaveWish, leave} from '../../src/operations/leave.js';
 import type {Departure} from '../../src/operations/leave-report.js';
+import {type Renewal, type RenewWish, renew} from '../../src/operations/renew.js';
 import type {JoinWish} from '../../src/operations/settings.js';
 import {recover} from '../../src/plan/plan.js';
 import {clientOf} from './cluster-client.js';
@@ -25,14 +26,17 @@ const isReload = (argv: readonly string[]): boolean =>
   argv[0] === 'kill' || argv.some((word) => word.includes('kill -HUP'));
 
 export class JoinScene {
+  /** All that was said so far. */
+  readonly warnings: string[] = [];
+
   private constructor(
     readonly stage: Stage,
     private readonly untouched: Tree,
     private readonly keys: ReadonlySet<string>,
   ) {}
 
-  static async set(): Promise<JoinScene> {
-    const stage = await Stage.quick();
+  static async set(options: Parameters<typeof Stage.quick>[0] = {}): Promise<JoinScene> {
+    const stage = await Stage.quick(options);
     execFileSync('cp', ['-a', joinPath(stage.root, 'etc'), joinPath(stage.root, 'copy')]);
     return new JoinScene(stage, await stage.host(), await servedKeys(stage.sshd.port));
   }
@@ -58,20 +62,26 @@ export class JoinScene {
       replace: true,
       ...changes,
     };
-    return join(
-      {host, connect: () => mortal(clientOf(cluster, {deadline: 30_000}), host), ...silent()},
-      wish,
-    );
+    return join(this.tools(host), wish);
   }
 
   /** Leaves as the program does, on this host. */
   leave(host: CrashingHost, changes: Partial<LeaveWish> = {}): Promise<Departure> {
-    const {cluster, dataDir} = this.stage;
+    const {dataDir} = this.stage;
     const wish = {dataDir, local: false, reload: true, dryRun: false, yes: false, ...changes};
-    return leave(
-      {host, connect: () => mortal(clientOf(cluster, {deadline: 30_000}), host), ...silent()},
-      wish,
-    );
+    return leave(this.tools(host), wish);
+  }
+
+  /** Renews as the program does, on this host. */
+  renew(host: CrashingHost, changes: Partial<RenewWish> = {}): Promise<Renewal> {
+    const {dataDir} = this.stage;
+    const wish = {dataDir, check: false, repair: false, fewerNames: false, reload: true, ...changes};
+    return renew(this.tools(host), wish);
+  }
+
+  private tools(host: CrashingHost): Tools {
+    const connect = () => mortal(clientOf(this.stage.cluster, {deadline: 30_000}), host);
+    return {host, connect, ...silent((text) => this.warnings.push(text))};
   }
 
   /** What any command does first. */
@@ -98,15 +108,47 @@ export class JoinScene {
     return [...changed, ...left.map((name) => `data/${name}`), ...(same ? [] : ['what sshd serves'])];
   }
 
-  /** Puts the host back to where it was, whatever has become of it. */
+  /** All that a joined host is. */
+  async look() {
+    const {stage} = this;
+    const [etc, data, served] = [stage.host(), snapshot(stage.dataDir), servedKeys(stage.sshd.port)];
+    return {etc: await etc, data: await data, served: [...(await served)].sort()};
+  }
+
+  /** Puts the host back to where it was before the join, whatever has become of it. */
   async reset(): Promise<void> {
     const {root, dataDir, cluster} = this.stage;
     for (const {id} of cluster.nodes()) cluster.removeNode(id);
-    const etc = joinPath(root, 'etc');
-    const [pid, log] = ['sshd.pid', 'sshd.log'].map((name) => joinPath(etc, name));
     rmSync(dataDir, {recursive: true, force: true});
-    rmSync(joinPath(etc, 'agentless'), {recursive: true, force: true});
+    rmSync(joinPath(root, 'etc/agentless'), {recursive: true, force: true});
     execFileSync('cp', ['-a', joinPath(root, 'copy/sshd_config'), this.stage.sshd.config]);
+    await this.reload();
+  }
+
+  /** Keeps the joined host as it is now, for `back`. */
+  keep(): void {
+    const {root, dataDir} = this.stage;
+    rmSync(joinPath(root, 'kept'), {recursive: true, force: true});
+    mkdirSync(joinPath(root, 'kept'));
+    execFileSync('cp', ['-a', dataDir, joinPath(root, 'etc/agentless'), joinPath(root, 'kept')]);
+  }
+
+  async back(): Promise<void> {
+    const {root, dataDir} = this.stage;
+    for (const [name, place] of [
+      ['data', dataDir],
+      ['agentless', joinPath(root, 'etc/agentless')],
+    ] as const) {
+      rmSync(place, {recursive: true, force: true});
+      execFileSync('cp', ['-a', '--no-target-directory', joinPath(root, 'kept', name), place]);
+    }
+    await this.reload();
+  }
+
+  /** sshd reads its configuration again, and has done so when this returns. */
+  private async reload(): Promise<void> {
+    const etc = joinPath(this.stage.root, 'etc');
+    const [pid, log] = ['sshd.pid', 'sshd.log'].map((name) => joinPath(etc, name));
     const seen = readFileSync(log ?? '', 'latin1').length;
     process.kill(Number(readFileSync(pid ?? '', 'latin1')), 'SIGHUP');
     while (
@@ -128,9 +170,9 @@ export class JoinScene {
   }
 }
 
-/** Nobody watches, answers or interrupts. */
-function silent() {
-  const report = {heading: () => undefined, step: () => undefined, warn: () => undefined};
+/** Nobody answers or interrupts. */
+function silent(warn: (text: string) => void) {
+  const report = {heading: () => undefined, step: () => undefined, warn};
   return {report, confirm: async () => false, signal: new AbortController().signal};
 }
 

@@ -178,8 +178,8 @@ export class Stage {
   }
 
   /** A strict client that knows one plain host key and nothing else. */
-  async loginByPlainKey(key: string): Promise<SshResult> {
-    return ssh({...(await this.client()), knownHost: `[127.0.0.1]:${this.sshd.port} ${key}`});
+  async loginByPlainKey(key: string, options: readonly string[] = []): Promise<SshResult> {
+    return ssh({...(await this.client()), knownHost: `[127.0.0.1]:${this.sshd.port} ${key}`, options});
   }
 
   private async client() {

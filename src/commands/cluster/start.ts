@@ -6,6 +6,7 @@ const SUITES = ['legacy', 'balanced-v1', 'fips-v1', 'hsm-v1'] as const;
 /** `agentless cluster start`: runs until SIGTERM or SIGINT; one line of JSON on stdout says where. */
 export default class ClusterStart extends BaseCommand {
   static override enableJsonFlag = false;
+  static override baseFlags = {};
 
   static override summary = 'run a development cluster on this machine';
 

@@ -33,6 +33,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       summary: 'join token: its value, the absolute path of a file with it, or - for standard input',
       description:
         'A value on the command line is visible to every user of this host: prefer --token-file, - or AGENTLESS_TOKEN.',
+      helpValue: 'TOKEN|FILE|-',
       exclusive: ['token-file'],
     }),
     'token-file': Flags.string({summary: 'file that holds the join token', helpValue: 'FILE'}),
@@ -64,10 +65,10 @@ failed and not fully restored, 130 interrupted and restored.`;
       helpValue: 'HOST[:PORT]',
       defaultHelp: async () => "the address the cluster sees, sshd's port",
     }),
-    labels: Flags.string({summary: 'labels of this node; repeatable', helpValue: 'k=v,…', multiple: true}),
+    labels: Flags.string({summary: 'labels of this node; repeatable', helpValue: 'k=v', multiple: true}),
     'additional-principals': Flags.string({
       summary: 'further names that clients dial; repeatable',
-      helpValue: 'NAME,…',
+      helpValue: 'NAME',
       multiple: true,
     }),
     'openssh-config': Flags.string({
@@ -147,7 +148,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       this.interruptible(),
       this.config.version,
     );
-    if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome)}\n`);
+    if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome, flags['data-dir'])}\n`);
     if (!flags['exit-code'] || !outcome.changed) return outcome;
     process.exitCode = EXIT.drift;
     return {...outcome, status: EXIT.drift};
@@ -155,13 +156,15 @@ failed and not fully restored, 130 interrupted and restored.`;
 }
 
 /** The last word to a person. */
-function summary({changed, result}: Outcome<JoinReport>): string {
+function summary({changed, result}: Outcome<JoinReport>, dataDir: string): string {
   if (result.preview !== undefined) return result.preview;
   const {node, cluster} = result;
-  if (!changed) return `${node.hostname} is joined to ${cluster} already; nothing to change.`;
+  if (!changed) return `\n${node.hostname} is joined to ${cluster} already; nothing to change.`;
   const kept =
     result.identity === 'kept'
       ? ''
       : '\nThis host keeps no credential: renewing needs a token or --identity.';
-  return `\nJoined. Log in with:  tsh ssh ${userInfo().username}@${node.hostname}${kept}`;
+  const leave = dataDir === JoinOpenssh.flags['data-dir'].default ? 'leave' : `leave --data-dir ${dataDir}`;
+  const login = `tsh ssh ${userInfo().username}@${node.hostname}`;
+  return `\nJoined. Log in with:  ${login}      Undo with:  sudo agentless ${leave}${kept}`;
 }

@@ -28,7 +28,7 @@ The token is the product of this command: it is also in the result of --json and
     ttl: Flags.string({summary: 'how long it can be used', helpValue: '30m', default: '30m'}),
     labels: Flags.string({
       summary: 'labels of the token itself, for `tokens ls`; repeatable',
-      helpValue: 'k=v,…',
+      helpValue: 'k=v',
       multiple: true,
     }),
     format: Flags.option({options: ['text', 'json'] as const})({

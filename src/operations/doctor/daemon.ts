@@ -114,7 +114,7 @@ export async function addressFinding(
   if (!banner.startsWith('SSH-')) {
     const text = `nobody answers as an SSH server at ${address} (${seen})`;
     const fix =
-      'register the address that the proxy can dial: sudo agentless join openssh --address HOST:PORT';
+      'if that is its address, look at firewalls and ListenAddress; else register the one that the proxy can dial: sudo agentless join openssh --address HOST:PORT';
     return bad('fail', 'address', text, {proof: banner, fix});
   }
   const [first] = held;

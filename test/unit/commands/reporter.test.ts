@@ -33,7 +33,7 @@ describe('progress', () => {
       [
         'Joining web1 to example.com',
         '',
-        `  look       sshd 9.2${' '.repeat(53)}   18 ms`,
+        `  look       sshd 9.2${' '.repeat(59)}   18 ms`,
         `  write      ${'x'.repeat(80)} 1234 ms`,
         '  reload     ssh.service',
         'warn:  one line',

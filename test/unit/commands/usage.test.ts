@@ -145,6 +145,20 @@ describe('help', () => {
       }
       if (command.enableJsonFlag) expect(stdout).to.contain('--json');
     });
+
+    it(`of ${words(id).join(' ')} fills its lines, and shows examples as they are typed`, async () => {
+      const {stdout} = await inProcess([...words(id), '--help']);
+      const section = (name: string) =>
+        (stdout.split(`\n${name}\n`)[1] ?? '').split(/\n\n[A-Z ]+\n/)[0] ?? '';
+      const lines = section('DESCRIPTION').split('\n');
+      for (const [index, line] of lines.entries()) {
+        const [next = ''] = lines[index + 1]?.trim().split(' ') ?? [];
+        if (line !== '' && next !== '') expect(`${line} ${next}`, line).to.have.length.above(76);
+      }
+      const examples = section('EXAMPLES').trim().split('\n\n');
+      for (const example of examples)
+        expect(example.trim()).to.match(/^\$ (.* )?agentless |^\$ .*\(agentless /);
+    });
   }
 });
 

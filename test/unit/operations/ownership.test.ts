@@ -1,12 +1,15 @@
+import type {KeyObject} from 'node:crypto';
 import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {Identity} from '../../../src/cluster/cluster.js';
+import {issueAuthority} from '../../../src/devcluster/x509.js';
 import {Secret} from '../../../src/errors.js';
 import {identityPaths} from '../../../src/operations/changes.js';
 import {readOwnership} from '../../../src/operations/ownership.js';
 import type {JoinSettings} from '../../../src/operations/settings.js';
 import {apply} from '../../../src/plan/plan.js';
+import {generateKey} from '../../../src/ssh/key.js';
 import {failure} from '../../support/cluster-client.js';
 import {CrashingHost} from '../../support/crashing-host.js';
 import {PrivateHost} from '../../support/private-host.js';
@@ -23,14 +26,15 @@ const SETTINGS: JoinSettings = {
   registered: true,
 };
 
-const pem = (text: string) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+const KEY = generateKey('p256');
+const pem = (key: KeyObject) => issueAuthority({key, name: [['commonName', 'somebody']]}, new Date());
 
 const IDENTITY: Identity = {
   cluster: 'example.com',
   nodeId: 'an-id',
-  key: new Secret('the key'),
-  certificate: pem('AAAA'),
-  authorities: [pem('BBBB'), pem('CCCC')],
+  key: new Secret(KEY.export({type: 'pkcs8', format: 'pem'}).toString()),
+  certificate: pem(KEY),
+  authorities: [pem(generateKey('p256')), pem(generateKey('p256'))],
 };
 
 describe('what an earlier join has left', () => {
@@ -86,7 +90,7 @@ describe('what an earlier join has left', () => {
     expect(owned?.settings).to.deep.equal(SETTINGS);
     const identity = owned?.identity;
     if (identity === undefined || identity === 'absent') expect.fail('it keeps a credential');
-    expect(identity.key.reveal()).to.equal('the key');
+    expect(identity.key.reveal()).to.equal(IDENTITY.key.reveal());
     expect({...identity, key: IDENTITY.key}).to.deep.equal(IDENTITY);
     expect(owned?.files).to.include.members([...identityPaths(box.dataDir)]);
     expect(owned?.since).to.match(/^\d{4}-\d\d-\d\dT/);
@@ -137,5 +141,18 @@ describe('what an earlier join has left', () => {
     expect(said[0]).to.match(/^an interrupted run \(join openssh, \d{4}-.*\) was undone$/);
     expect(said.join('\n')).to.contain('tctl rm node/an-id');
     expect(await box.host.look(join(box.dataDir, 'identity'))).to.equal(undefined);
+  });
+
+  it('does not have its own record taken out where a later run was interrupted', async () => {
+    await joinWith(SETTINGS);
+    rmSync(identityPaths(box.dataDir)[3]);
+    const note = {registering: 'an-id'};
+    const whole = new CrashingHost(box.host);
+    await joinWith(SETTINGS, whole, note).catch(() => undefined);
+    const at = whole.operations.findIndex(({kind}) => kind === 'remove') + 1;
+    await joinWith(SETTINGS, new CrashingHost(box.host, {at, die: 'before'}), note).catch(() => undefined);
+    await failure(read());
+    expect(said.join('\n')).to.match(/was undone$/);
+    expect(said.join('\n')).to.not.contain('tctl rm');
   });
 });

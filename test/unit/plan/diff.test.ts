@@ -103,6 +103,12 @@ describe('the preview of a plan', () => {
     expect((await preview('new', latin)).lines).to.deep.equal(['+ gr\u00fcn']);
   });
 
+  it('cuts a certificate short, and shows an ed25519 key whole', async () => {
+    const [key, certificate] = [`AAAA${'k'.repeat(64)}`, `AAAA${'c'.repeat(900)}==`];
+    const {lines} = await preview('file', file(`ssh-ed25519 ${key} a\nssh-rsa-cert ${certificate} b\n`));
+    expect(lines).to.deep.equal([`+ ssh-ed25519 ${key} a`, `+ ssh-rsa-cert AAAA${'c'.repeat(36)}… b`]);
+  });
+
   it('says that the last line has no end', async () => {
     expect((await preview('new', file('x'))).lines).to.deep.equal(['+ x', '\\ No newline at end of file']);
   });
