@@ -117,13 +117,23 @@ describe('renew with bad input', () => {
 
     it('missing', async () => {
       rmSync(identity('key.pem'));
-      await expectRefused(6, 'HOST_UNSUITABLE', /identity of this node is missing/, /join again with a token/);
+      await expectRefused(
+        6,
+        'HOST_UNSUITABLE',
+        /identity of this node is missing/,
+        /join again with a token/,
+      );
     });
 
     for (const name of ['key.pem', 'cert.pem'])
       it(`truncated: ${name}`, async () => {
         truncateSync(identity(name), 100);
-        await expectRefused(6, 'HOST_UNSUITABLE', /identity of this node .*is damaged/, /join again with a token/);
+        await expectRefused(
+          6,
+          'HOST_UNSUITABLE',
+          /identity of this node .*is damaged/,
+          /join again with a token/,
+        );
       });
 
     for (const [what, spoil] of [
@@ -141,7 +151,12 @@ describe('renew with bad input', () => {
     it('a key and a certificate that do not belong together', async () => {
       const {privateKey} = generateKeyPairSync('ec', {namedCurve: 'P-256'});
       writeFileSync(identity('key.pem'), privateKey.export({type: 'pkcs8', format: 'pem'}));
-      await expectRefused(6, 'HOST_UNSUITABLE', /identity of this node .*is damaged/, /join again with a token/);
+      await expectRefused(
+        6,
+        'HOST_UNSUITABLE',
+        /identity of this node .*is damaged/,
+        /join again with a token/,
+      );
     });
 
     it('of another cluster: it is not accepted', async () => {
