@@ -40,7 +40,7 @@ const MOCHA =
 const ALL = ['unit/host/*', 'unit/operations/*', 'unit/ssh/*', 'fault/join-*', 'fault/leave-*', 'e2e/*'].map(
   (names) => `test/${names}.test.ts`,
 );
-const SYSTEMD = ['test/matrix/systemd.test.ts'];
+const SYSTEMD = ['test/matrix/*.test.ts'];
 
 interface Run {
   readonly title: string;

@@ -94,7 +94,7 @@ function required(value: string | undefined, flag: string, variable: string): st
   throw new Failure('USAGE', `${flag} is missing`, {hint: `give ${flag}, or set ${variable}`});
 }
 
-export async function readAuthorities(path: string): Promise<string> {
+async function readAuthorities(path: string): Promise<string> {
   const text = await readFile(path, 'latin1').catch((cause: unknown) => {
     throw new Failure('USAGE', `cannot read the authority file ${path}`, {
       cause,

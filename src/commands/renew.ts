@@ -1,9 +1,10 @@
 import * as Flags from '@oclif/core/flags';
-import {EXIT} from '../errors.js';
-import type {Renewal} from '../operations/renew.js';
+import {EXIT, Failure} from '../errors.js';
+import {rotationLines} from '../operations/rotation-phases.js';
 import {BaseCommand} from './base-command.js';
 import {connectionFlags} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
+import type {RenewFlags, RenewReport} from './run-renew.js';
 
 const {'proxy-server': _, ...trustFlags} = connectionFlags;
 
@@ -26,6 +27,7 @@ again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7
     'sudo <%= config.bin %> renew',
     'sudo <%= config.bin %> renew --check --json | jq -r ".result.due[]"',
     'sudo <%= config.bin %> renew --repair',
+    'sudo <%= config.bin %> renew --install-timer --every 1h',
   ];
 
   static override flags = {
@@ -42,6 +44,16 @@ again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7
       summary: 'new certificates may leave out names of the old ones',
       default: false,
     }),
+    'install-timer': Flags.boolean({
+      summary: 'have this called by the clock from now on: a timer of systemd, else a line of cron',
+      default: false,
+    }),
+    every: Flags.string({
+      summary: 'with --install-timer: how often; it costs nothing where nothing is due',
+      helpValue: '1h',
+      defaultHelp: async () => 'as it is installed, else 1h',
+    }),
+    'remove-timer': Flags.boolean({summary: 'take that timer away again', default: false}),
     'data-dir': Flags.string({
       summary: 'where this tool keeps its state',
       default: '/var/lib/agentless',
@@ -65,6 +77,7 @@ again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7
 
   async run(): Promise<Outcome> {
     const {flags} = await this.parse(Renew);
+    refuseNonsense(flags);
     const {renewFromFlags} = await import('./run-renew.js');
     const outcome = await renewFromFlags(flags, this.reporter, this.interruptible(), this.config.version);
     if (!this.jsonEnabled())
@@ -76,27 +89,37 @@ again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7
   }
 }
 
+/** oclif takes a default for given, so its own rules about flags that exclude each other say nothing. */
+function refuseNonsense(flags: RenewFlags): void {
+  const timer = [
+    flags['install-timer'] && '--install-timer',
+    flags['remove-timer'] && '--remove-timer',
+  ].filter(Boolean);
+  const hint = 'see `agentless renew --help`';
+  if (timer.length > 1) throw new Failure('USAGE', `${timer.join(' and ')} cannot both be meant`, {hint});
+  if (timer.length > 0 && flags.check)
+    throw new Failure('USAGE', `--check changes nothing, so it does not go with ${timer[0]}`, {hint});
+  if (flags.every !== undefined && !flags['install-timer'])
+    throw new Failure('USAGE', '--every goes with --install-timer', {hint});
+}
+
 /** The last word to a person. */
-function summary(renewal: Omit<Renewal, 'changed'>, changed: boolean, check: boolean): string {
-  const {hostname, due, drift, rotation} = renewal;
+function summary(renewal: RenewReport, changed: boolean, check: boolean): string {
+  const {hostname, due, drift, rotation, timer} = renewal;
   const head = check
     ? due.length + drift.length === 0
       ? `\nNothing is due on ${hostname}.`
       : `\nDue on ${hostname}:`
-    : changed
+    : changed && due.length > 0
       ? `\nRenewed ${hostname}. What was due:`
       : `\n${hostname} is up to date; nothing to renew.`;
   const lines = [
     ...due,
+    ...(timer === undefined ? [] : [`renewed by the clock: ${timer}`]),
     ...drift.map((path) => `${path} lacks our lines; put them back with: sudo agentless renew --repair`),
   ];
-  // What is to be done by when is old news where it has been done; in `init` of the host authority it is yet to come.
-  const done = changed || due.length === 0;
-  const phases = (['host', 'openssh'] as const).flatMap((type) => {
-    const {phase, advice} = rotation[type];
-    if (phase === 'standby') return [];
-    const told = done && !(type === 'host' && phase === 'init') ? [] : (advice ?? []);
-    return [`the ${type} authority is being rotated: ${phase}`, told].flat();
-  });
-  return [head, ...[...lines, ...phases].map((line) => `  ${line}`)].join('\n');
+  return [
+    head,
+    ...[...lines, ...rotationLines(rotation, check && due.length > 0)].map((line) => `  ${line}`),
+  ].join('\n');
 }

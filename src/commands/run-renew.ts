@@ -2,8 +2,11 @@
 
 import {LocalHost} from '../host/local.js';
 import {type Renewal, renew} from '../operations/renew.js';
+import {parseInterval} from '../operations/timer/interval.js';
+import {installTimer, removeTimer, type TimerOutcome, type TimerTools} from '../operations/timer.js';
 import {confirm} from './confirm.js';
 import {type ConnectionFlags, connectionFrom} from './connection.js';
+import type {Outcome} from './envelope.js';
 import type {TextReporter} from './reporter.js';
 
 /** The flags of `renew` as parsed. */
@@ -11,31 +14,51 @@ export interface RenewFlags extends Omit<ConnectionFlags, 'proxy-server'> {
   readonly check: boolean;
   readonly repair: boolean;
   readonly 'allow-fewer-names': boolean;
+  readonly 'install-timer': boolean;
+  readonly 'remove-timer': boolean;
+  readonly every: string | undefined;
   readonly 'data-dir': string;
   readonly 'restart-sshd': boolean;
   readonly 'sshd-check-command': string | undefined;
   readonly 'sshd-restart-command': string | undefined;
 }
 
+/** The `result` of the envelope. */
+export type RenewReport = Omit<Renewal, 'changed'> & {
+  /** How the timer stands, in words; only when it was to be set. */
+  readonly timer?: string;
+};
+
 export async function renewFromFlags(
   flags: RenewFlags,
   report: Pick<TextReporter, 'heading' | 'step' | 'warn'>,
   signal: AbortSignal,
   clientVersion: string,
-): Promise<{changed: boolean; result: Omit<Renewal, 'changed'>}> {
+): Promise<Outcome<RenewReport>> {
   const [check, reload] = [flags['sshd-check-command'], flags['sshd-restart-command']];
   const connect = await connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)});
-  const {changed, ...result} = await renew(
-    {host: new LocalHost(), connect, report, confirm, signal},
-    {
-      dataDir: flags['data-dir'],
-      check: flags.check,
-      repair: flags.repair,
-      fewerNames: flags['allow-fewer-names'],
-      reload: flags['restart-sshd'],
-      ...(check !== undefined && {checkCommand: check}),
-      ...(reload !== undefined && {reloadCommand: reload}),
-    },
-  );
-  return {changed, result};
+  const tools = {host: new LocalHost(), connect, report, confirm, signal};
+  const {changed, ...result} = await renew(tools, {
+    dataDir: flags['data-dir'],
+    check: flags.check,
+    repair: flags.repair,
+    fewerNames: flags['allow-fewer-names'],
+    reload: flags['restart-sshd'],
+    ...(check !== undefined && {checkCommand: check}),
+    ...(reload !== undefined && {reloadCommand: reload}),
+  });
+  const set = await setTimer(tools, flags);
+  if (set === undefined) return {changed, result};
+  return {changed: changed || set.changed, result: {...result, timer: set.timer.text}};
+}
+
+/** Once the host is known to be joined, and renewed. */
+async function setTimer(tools: TimerTools, flags: RenewFlags): Promise<TimerOutcome | undefined> {
+  const wish = {dataDir: flags['data-dir'], dryRun: false};
+  if (flags['remove-timer']) return removeTimer(tools, wish);
+  if (!flags['install-timer']) return undefined;
+  const {execPath: node, execArgv: options, argv, env} = process;
+  const invocation = {node, options, script: argv[1] ?? '', env};
+  const every = flags.every === undefined ? {} : {every: parseInterval(flags.every)};
+  return installTimer(tools, {...wish, ...every, invocation});
 }

@@ -2,6 +2,7 @@
 
 import {styleText} from 'node:util';
 import {count} from '../operations/describe.js';
+import {rotationLines} from '../operations/rotation-phases.js';
 import {kindOf, type Problem, type ProblemKind, wordOf} from '../operations/status/problem.js';
 import type {Status} from '../operations/status/report.js';
 import {describeRival} from '../operations/status/rivals.js';
@@ -112,16 +113,22 @@ function sshdText({sshd}: Status): string {
   return `${program}${served === undefined ? ', running' : served ? ' serves what was written' : ''}`;
 }
 
-function renewalText({problems, identity}: Status): string {
+function renewalText({problems, identity, timer}: Status): string {
   const due = problems.filter((one) => kindOf(one) === 'due');
   const until = identity === undefined ? '' : `; identity valid until ${identity.validBefore.slice(0, 10)}`;
-  return due.length === 0 ? `nothing due${until}` : 'due, see above';
+  const what = due.length === 0 ? `nothing due${until}` : 'due, see above';
+  return timer === undefined || timer.kind === 'none' ? what : `${what}; ${timer.text}`;
 }
 
-function onlineLines({online}: Status): string[] {
+function onlineLines({online, problems}: Status): string[] {
   if (online === undefined) return [];
   if (!online.accepted) return [fact('cluster', `asked through ${online.proxy}, see above`)];
   const version = online.version === undefined ? '' : `, Teleport ${online.version}`;
   const record = online.node === 'right' ? '; node record as it should be' : '';
-  return [fact('cluster', `accepts this identity through ${online.proxy}${version}${record}`)];
+  return [
+    fact('cluster', `accepts this identity through ${online.proxy}${version}${record}`),
+    ...(online.rotation
+      ? rotationLines(online.rotation, problems.length > 0).map((line) => fact('rotation', line))
+      : []),
+  ];
 }

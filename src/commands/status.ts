@@ -75,13 +75,12 @@ due, each with what to do about it.`;
     return {changed: false, result: report, status: code};
   }
 
-  async #connector(files: readonly string[], seconds: number) {
-    const [{connect}, {readAuthorities}] = await Promise.all([
-      import('../cluster/client.js'),
-      import('./connection.js'),
-    ]);
-    const caFile = await Promise.all(files.map(readAuthorities));
-    const rest = {clientVersion: this.config.version, deadline: seconds * 1000, env: process.env};
-    return (proxy: string) => connect({proxy, caFile, ...rest});
+  async #connector(files: readonly string[], timeout: number) {
+    const {connectionFrom} = await import('./connection.js');
+    const flags = {'ca-file': files, 'ca-pin': undefined, insecure: false, timeout};
+    return connectionFrom(flags, {
+      clientVersion: this.config.version,
+      warn: (text) => this.reporter.warn(text),
+    });
   }
 }

@@ -24,7 +24,7 @@ export interface Probe {
   readonly sshd: string | undefined;
   /** What that sshd answers to -V: its version, or before 9.2 its usage with the version in it. */
   readonly version: string;
-  /** Daemons that listen, in this mount namespace only. */
+  /** Daemons that listen, in this mount namespace or that of the first process where its files are the same. */
   readonly listeners: readonly Process[];
   /** Active socket units of ssh, e.g. "ssh.socket", with what they listen on. */
   readonly sockets: readonly {readonly unit: string; readonly listening: readonly string[]}[];
@@ -59,6 +59,12 @@ if [ -d /run/systemd/system ]; then
   done
 fi
 here=$(readlink /proc/self/ns/mnt 2>/dev/null)
+# A job of systemd may have mounts of its own over the very files that the first process, and so each daemon, sees.
+first=$(readlink /proc/1/ns/mnt 2>/dev/null)
+for path in / "$@"; do
+  [ ! -e "$path" ] || [ "/proc/1/root$path" -ef "$path" ] || first=$here
+done
+[ -n "$first" ] && [ $# -gt 0 ] || first=$here
 cd /proc 2>/dev/null
 for comm in $(grep -ls '^sshd' [0-9]*/comm); do
   blanks=$IFS IFS=/
@@ -67,7 +73,7 @@ for comm in $(grep -ls '^sshd' [0-9]*/comm); do
   words=$(tr '\000' '\n' <"$dir/cmdline" 2>/dev/null)
   case $words in *'[listener]'*|/*) ;; *) continue ;; esac
   links=$(ls -ld "$dir/ns/mnt" "$dir/exe" "$dir/cwd" 2>/dev/null)
-  case $links in *"/ns/mnt -> $here"*) ;; *) continue ;; esac
+  case $links in *"/ns/mnt -> $here"*|*"/ns/mnt -> $first"*) ;; *) continue ;; esac
   section "argv $pid"; printf '%s\n' "$words"
   section links; echo "$links"
   section unit

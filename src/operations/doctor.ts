@@ -15,6 +15,7 @@ import {loginFindings} from './doctor/login.js';
 import type {KeyKind} from './ephemeral.js';
 import {readIdentity} from './ownership.js';
 import {authorityKind, kindOfKey} from './rehearsal.js';
+import type {Connect, Trust} from './settings.js';
 import {type Inspection, inspect} from './status/inspect.js';
 import {askCluster} from './status/online.js';
 import {type Past, readPast} from './status/past.js';
@@ -22,8 +23,8 @@ import {commandsFor, USUAL} from './status/problem.js';
 
 export interface DoctorTools {
   readonly host: Host;
-  readonly connect: (proxy: string) => Cluster;
-  readonly wayTo: (proxy: string) => Way;
+  readonly connect: Connect;
+  readonly wayTo: (proxy: string, stored?: Trust) => Way;
 }
 
 export interface DoctorWish {
@@ -80,10 +81,10 @@ async function onlineFindings(
         : 'this host has joined none';
     return {findings: [skip('name', `no cluster was looked for: ${why}`, fix)]};
   }
-  const cluster = tools.connect(proxy);
+  const cluster = tools.connect(proxy, settings?.trust);
   try {
     const joined = settings && (await joinedTools(host, wish.dataDir, cluster, patient));
-    return await walkToCluster({way: tools.wayTo(proxy), cluster, ...(joined && {joined})});
+    return await walkToCluster({way: tools.wayTo(proxy, settings?.trust), cluster, ...(joined && {joined})});
   } finally {
     await cluster.close();
   }

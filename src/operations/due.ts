@@ -7,7 +7,8 @@ import {signerOf} from '../cluster/tls-certificate.js';
 import type {HostKey} from '../host/facts.js';
 import {type Certificate, parseCertificate} from '../ssh/certificate.js';
 import {checkHostCertificate} from '../ssh/certificate-verify.js';
-import {parsePublicKey} from '../ssh/key.js';
+import {fingerprint, parsePublicKey} from '../ssh/key.js';
+import {sameBytes} from '../ssh/wire.js';
 import {shortType} from './rehearsal.js';
 import {dateOf, isEnding} from './status/validity.js';
 
@@ -57,6 +58,8 @@ function certificateDue(
   if (line === undefined) return 'there is no certificate yet';
   const certificate = readCertificate(line);
   if (certificate === undefined) return 'the certificate cannot be read';
+  if (!authorities.some((active) => sameBytes(active, certificate.authority)))
+    return `it is signed by ${fingerprint(certificate.authority)}, which the cluster signs with no more`;
   const [problem] = checkHostCertificate(certificate, {authorities, key: key.blob, principals, now});
   if (problem !== undefined) return problem;
   const [from, to] = [dateOf(certificate.validAfter), dateOf(certificate.validBefore)];
@@ -72,7 +75,8 @@ function readCertificate(line: string): Certificate | undefined {
 }
 
 function identityDue(pem: string, {tls}: Authority, now: Date): string | undefined {
-  if (signerOf(pem, tls.active) === undefined) return 'it is signed by a key that is not active any more';
+  if (signerOf(pem, tls.active) === undefined)
+    return 'it is signed by a key that the cluster signs with no more';
   const {validFrom, validTo} = new X509Certificate(pem);
   return isEnding(new Date(validFrom), new Date(validTo), now) ? `it ends on ${validTo}` : undefined;
 }

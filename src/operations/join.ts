@@ -26,14 +26,13 @@ import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
-import {draft, type JoinWish, nameWarning, type Trust} from './settings.js';
+import {type Connect, draft, type JoinWish, nameWarning} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 
 export interface Tools {
   readonly host: Host;
-  /** `stored`: by what an earlier join of this host has trusted the proxy. */
-  readonly connect: (proxy: string, stored?: Trust) => Cluster;
+  readonly connect: Connect;
   /** Gathers what a token wants to see besides; not called on a host that has joined. Absent: a token is enough. */
   readonly gatherProof?: () => Promise<AwsProof>;
   readonly report: Reporter;
@@ -86,7 +85,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
   const wanted = draft(wish, undefined, facts);
   const capitals = nameWarning(wanted.hostname);
   if (capitals !== undefined) report.warn(capitals);
-  const scene = await prepareScene(host, facts, {...wanted, nodeId, cluster: info.name}, report);
+  const named = {...wanted, nodeId, cluster: info.name};
+  const scene = await prepareScene(host, facts, named, report, wanted.address);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authority = authorityKind(info.suite);
   const findings = [...judge(scene, {kind: authority}), ...(wish.reload ? judgeReload(facts) : [])];

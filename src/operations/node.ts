@@ -19,7 +19,11 @@ export function nodeOf({nodeId, hostname, address, labels}: NodeFields): Node {
 }
 
 /** A record that ends when it is not renewed in time; reckoned by the cluster's clock, which deletes what is over. */
-export async function withExpiry(node: Node, seconds: number | undefined, cluster: Cluster): Promise<Node> {
+export async function withExpiry(
+  node: Node,
+  seconds: number | undefined,
+  cluster: Pick<Cluster, 'now'>,
+): Promise<Node> {
   if (seconds === undefined) return node;
   return {...node, expires: new Date((await cluster.now()).getTime() + seconds * 1000)};
 }

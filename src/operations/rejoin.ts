@@ -82,8 +82,11 @@ export async function assess(
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
   const wanted = {...draft(wish, owned.settings, facts), ...names};
-  const scene = await prepareScene(host, facts, wanted, report);
+  const scene = await prepareScene(host, facts, wanted, report, wish.address);
   const held = {identity: owned.identity, certificates: await readCertificates(host, scene)};
+  // Asked while the cluster is: where nothing is due these are the certificates in question.
+  const serving = isAsked(wish, scene) ? serves(host, facts, held.certificates) : Promise.resolve(true);
+  serving.catch(() => undefined);
   const request = {...wanted, nodeName: wanted.hostname, ...scene};
 
   const contact = await interruptible(
@@ -116,7 +119,7 @@ export async function assess(
   const [planned, record, served] = await Promise.all([
     changes(host, scene, wish, content, stale),
     node ? registration(contact.session, node, (settings.expires ?? 0) * 500) : undefined,
-    !wish.reload || facts.daemon.state === 'stopped' || serves(host, facts, credentials.certificates),
+    credentials.renewed.length > 0 || serving,
   ]);
   const due = sign ? credentials.renewed : reasonsOf(whatIsDue(held, authorities.hosts, request));
   const drift = planned.filter((step) => isPlacement(step, scene));
@@ -124,6 +127,8 @@ export async function assess(
   const assessed = {scene, settings, credentials, authorities, users, ...found};
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};
 }
+
+const isAsked = ({reload}: JoinWish, {facts}: Scene) => reload && facts.daemon.state !== 'stopped';
 
 /** Right files are not enough: a daemon that was never told of them is told now. */
 function toDo(

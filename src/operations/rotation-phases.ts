@@ -14,6 +14,17 @@ export function phases({hosts, users}: Authorities): {readonly host: PhaseOf; re
   return {host: phaseOf(hosts, hostAdvice), openssh: phaseOf(users, usersAdvice)};
 }
 
+/** A line for each authority that is being rotated; with what has to be done by when, where something is `due`. */
+export function rotationLines(rotation: ReturnType<typeof phases>, due: boolean): readonly string[] {
+  return (['host', 'openssh'] as const).flatMap((type) => {
+    const {phase, advice} = rotation[type];
+    if (phase === 'standby') return [];
+    return [
+      `the ${type} authority is being rotated (${phase})${advice === undefined || !due ? '' : `: ${advice}`}`,
+    ];
+  });
+}
+
 function phaseOf({rotation}: Authority, advise: (rotation: Rotation) => string | undefined): PhaseOf {
   const advice = advise(rotation);
   return {phase: rotation.phase, id: rotation.id, ...(advice !== undefined && {advice})};

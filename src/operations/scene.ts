@@ -50,12 +50,16 @@ export interface Certified {
   readonly text: string;
 }
 
-/** Reads what others have configured, sets the scene and passes on its warnings. */
+/**
+ * Reads what others have configured, sets the scene and passes on its warnings. `told`: the address, where this run was
+ * told one, which is worth a warning once.
+ */
 export async function prepareScene(
   host: Host,
   facts: HostFacts,
   wanted: Wanted,
   report: Reporter,
+  told: string | undefined,
 ): Promise<Scene> {
   const foreign = await Promise.all(
     foreignCertificateFiles(facts).map(async (file) => {
@@ -64,7 +68,7 @@ export async function prepareScene(
     }),
   );
   const scene = setScene(facts, wanted, foreign);
-  const unreachable = wanted.address === undefined ? undefined : addressWarning(wanted.address);
+  const unreachable = told === undefined ? undefined : addressWarning(told);
   for (const warning of [...facts.warnings, ...scene.warnings, unreachable]) {
     if (warning !== undefined) report.warn(warning);
   }

@@ -1,6 +1,7 @@
 // What a join is about: which node, under which names, at which address. Flags win over what an earlier join of this
 // host has stored, so that a second run needs none of them.
 
+import type {Cluster} from '../cluster/cluster.js';
 import {Failure, type Secret} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
 import {addressKind, formatAddress, parseAddress} from '../ssh/address.js';
@@ -45,6 +46,9 @@ export type Trust = {
   /** Pins of the host authority, "sha256:HEX". */
   readonly caPins: readonly string[];
 };
+
+/** Opens the cluster behind a proxy; `stored`: by what an earlier join of this host has trusted it. */
+export type Connect = (proxy: string, stored?: Trust) => Cluster;
 
 /** Kept in the ownership record; plain data. */
 export interface JoinSettings {

@@ -1,13 +1,13 @@
 // How a host stands: what a join has made of it, what has become of that since, and, when asked, what the cluster says.
 // Changes nothing: not even what an interrupted run has left is undone, it is told of.
 
-import type {Cluster} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {type Glance, glance, isForRootOnly} from '../host/glance.js';
 import type {Host} from '../host/host.js';
 import {probe} from '../host/probe.js';
 import {ReadOnlyHost} from '../host/read-only.js';
 import {readIdentity} from './ownership.js';
+import type {Connect} from './settings.js';
 import {type Inspection, inspect} from './status/inspect.js';
 import {type Asked, askCluster} from './status/online.js';
 import {type Past, readPast} from './status/past.js';
@@ -21,6 +21,7 @@ import {
   USUAL,
 } from './status/problem.js';
 import {reportOf, type Status} from './status/report.js';
+import {describeTimer} from './timer/describe.js';
 
 export interface StatusWish {
   readonly dataDir: string;
@@ -31,7 +32,7 @@ export interface StatusWish {
 export interface StatusTools {
   readonly host: Host;
   /** Given: the cluster is asked, too. */
-  readonly connect?: (proxy: string) => Cluster;
+  readonly connect?: Connect;
   readonly warn: (text: string) => void;
 }
 
@@ -41,7 +42,10 @@ export async function status(tools: StatusTools, {dataDir, config: asked}: Statu
   const probing = probe(host);
   const past = await readPast(host, dataDir, commands);
   const sight = await glance(host, asked ?? past.settings?.config ?? USUAL.config, probing);
-  const inspection = await inspect(host, {sight, past, dataDir, commands});
+  const [inspection, timer] = await Promise.all([
+    inspect(host, {sight, past, dataDir, commands}),
+    past.state === 'joined' ? describeTimer(host) : undefined,
+  ]);
   const told = await ask(tools, host, dataDir, past, inspection, commands);
   for (const warning of told?.warnings ?? []) tools.warn(warning);
   const {unseen, problems} = obstacles(sight, past, commands);
@@ -50,6 +54,7 @@ export async function status(tools: StatusTools, {dataDir, config: asked}: Statu
     past,
     sight,
     inspection,
+    ...(timer && {timer}),
     ...(told && {online: told.online}),
     unseen: [...unseen, ...inspection.unseen],
     problems: ranked([
@@ -77,7 +82,7 @@ async function ask(
     throw error;
   });
   if (identity === undefined) return undefined;
-  const cluster = connect(settings.proxy);
+  const cluster = connect(settings.proxy, settings.trust);
   try {
     return await askCluster(cluster, identity, {settings, held, trusted, commands});
   } finally {

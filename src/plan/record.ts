@@ -126,9 +126,7 @@ export function mergeRecord(
     changes.set(begun.path, change(changes.get(begun.path) ?? begun, after));
   }
   const settle = new Map([...(old?.settle ?? []), ...header.settle].map((argv) => [argv.join('\0'), argv]));
-  const lasting = new Map(
-    [...(old?.lasting ?? []), ...lastingOf(commands)].map((each) => [each.argv.join('\0'), each]),
-  );
+  const lasting = lastingAfter(old?.lasting ?? [], commands);
   return {
     version: FORMAT,
     transaction: header.id,
@@ -140,14 +138,21 @@ export function mergeRecord(
     made: [...(old?.made ?? []), ...made],
     changes: [...changes.values()].filter(({before, after}) => !sameState(before, after)),
     settle: [...settle.values()],
-    ...(lasting.size === 0 ? {} : {lasting: [...lasting.values()]}),
+    ...(lasting.length === 0 ? {} : {lasting}),
   };
 }
 
-function lastingOf(commands: Journal['commands']): LastingCommand[] {
-  return commands.flatMap((step) =>
-    step.kind === 'command' && step.lasting !== undefined ? [{...step.lasting, argv: step.argv}] : [],
-  );
+/** What lasts once these commands were run as well: one that takes another back ends it. */
+function lastingAfter(old: readonly LastingCommand[], commands: Journal['commands']): LastingCommand[] {
+  const lasting = new Map(old.map((each) => [each.argv.join('\0'), each]));
+  for (const step of commands) {
+    const words = step.argv.join('\0');
+    for (const [key, {before, after}] of lasting)
+      if ((before ?? after)?.join('\0') === words) lasting.delete(key);
+    if (step.kind === 'command' && step.lasting !== undefined)
+      lasting.set(words, {...step.lasting, argv: step.argv});
+  }
+  return [...lasting.values()];
 }
 
 /** The saved copies that a record refers to. */

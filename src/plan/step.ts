@@ -14,11 +14,14 @@ export type Target =
 
 /**
  * What takes back a command whose effect lasts (a timer that was enabled), while the files it needs are still there
- * and once they are gone. `leave` knows no other commands.
+ * and once they are gone. `leave` knows no other commands. Both must work as well where that is done already: a recovery
+ * that was cut off gives them again.
  */
 export interface Lasting {
   readonly before?: readonly string[];
   readonly after?: readonly string[];
+  /** How the two read to people; without it they are shown word for word. */
+  readonly why?: {readonly before?: string; readonly after?: string};
 }
 
 export type Step =

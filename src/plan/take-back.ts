@@ -188,13 +188,15 @@ function merged(
 }
 
 /** Commands whose effect lasts are taken back, last first; if that is undone they are given again. */
-export function lastingSteps({lasting = []}: OwnershipRecord): Readonly<Record<'before' | 'after', Step[]>> {
+export function lastingSteps({
+  lasting = [],
+}: Pick<OwnershipRecord, 'lasting'>): Readonly<Record<'before' | 'after', Step[]>> {
   const steps = (when: 'before' | 'after') =>
     [...lasting].reverse().flatMap((command): Step[] => {
       const argv = command[when];
       if (argv === undefined) return [];
       const settle = when === 'before' ? command.argv : argv;
-      return [{kind: 'command', argv, settle, why: argv.join(' ')}];
+      return [{kind: 'command', argv, settle, why: command.why?.[when] ?? argv.join(' ')}];
     });
   return {before: steps('before'), after: steps('after')};
 }

@@ -144,6 +144,7 @@ describe('doctor on a joined host', function () {
     });
 
     it('whose certificate is of an unknown authority, which a joined host does not depend on', async () => {
+      host.forgetTrust();
       const tls = await only('tls', []);
       expect(tls).to.deep.include({
         status: 'warn',

@@ -501,7 +501,12 @@ describe('status of a joined host', function () {
       );
     });
 
+    it('remembers by what the proxy was trusted at the join', async () => {
+      expect((await host.status(['--online'])).online).to.include({version: '18.0.0', accepted: true});
+    });
+
     it('needs no authority of the web certificate but for the version', async () => {
+      host.forgetTrust();
       const report = await host.status(['--online']);
       expect(report.problems).to.deep.equal([]);
       expect(report.online).to.not.have.property('version');

@@ -1,7 +1,7 @@
 // A stage whose host has joined, to be damaged in one way after another: everything is put back after each.
 
 import {execFileSync} from 'node:child_process';
-import {existsSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {Diagnosis} from '../../src/operations/doctor.js';
@@ -40,6 +40,13 @@ export class JoinedStage {
 
   get ours(): string {
     return this.at('etc/agentless');
+  }
+
+  /** As of a join that was told of no authority, because the system knew the proxy's. */
+  forgetTrust(): void {
+    const record = JSON.parse(readFileSync(this.record, 'utf8'));
+    delete record.settings.trust;
+    writeFileSync(this.record, JSON.stringify(record));
   }
 
   get record(): string {

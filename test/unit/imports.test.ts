@@ -5,7 +5,7 @@ import {expect} from 'chai';
 
 const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
-/** Folders that each folder may import from; "errors.ts" and "system-error.ts" at the top are everybody's. */
+/** Folders that each folder may import from; "errors.ts", "system-error.ts" and "templates.ts" at the top are everybody's. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   commands: ['operations', 'cluster', 'devcluster', 'demo', 'host', 'ssh'],
   operations: ['cluster', 'plan', 'host', 'ssh'],
@@ -26,7 +26,7 @@ const RESERVED: readonly {readonly modules: RegExp; readonly by: readonly string
   {modules: /^(execa|node:child_process)$/, by: ['host', 'demo']},
   {
     modules: /^node:fs(\/promises)?$/,
-    // The cluster's own state, the demo's stage, and the files that flags name; never the host that is changed.
+    // The cluster's own state, the demo's stage, the files that flags name, and the program's own; never the host that is changed.
     by: [
       'host',
       'devcluster',
@@ -37,6 +37,7 @@ const RESERVED: readonly {readonly modules: RegExp; readonly by: readonly string
       'commands/identity.ts',
       'commands/secret-file.ts',
       'cluster/system-authorities.ts',
+      'templates.ts',
     ],
   },
 ];

@@ -1,10 +1,9 @@
 // From flags to the operation: opens this host and the ways to the cluster. Loaded only when it is really run.
 
-import {connect} from '../../cluster/client.js';
 import {wayTo} from '../../cluster/examine.js';
 import {LocalHost} from '../../host/local.js';
 import {type Diagnosis, doctor} from '../../operations/doctor.js';
-import {readAuthorities} from '../connection.js';
+import {connectionFrom, trustFrom} from '../connection.js';
 
 /** The flags of `doctor` as parsed. */
 export interface DoctorFlags {
@@ -17,15 +16,22 @@ export interface DoctorFlags {
 }
 
 export async function diagnose(flags: DoctorFlags, clientVersion: string): Promise<Diagnosis> {
-  const caFile = await Promise.all((flags['ca-file'] ?? []).map(readAuthorities));
+  const trusted = {...flags, 'ca-pin': undefined, insecure: false};
+  const [connect, {webAuthorities}] = await Promise.all([
+    connectionFrom(trusted, {clientVersion, warn: () => undefined}),
+    trustFrom(trusted),
+  ]);
   const [patience, env] = [flags.timeout * 1000, process.env];
   const config = flags['openssh-config'];
   const proxy = flags['proxy-server'];
   return doctor(
     {
       host: new LocalHost(),
-      connect: (address) => connect({proxy: address, caFile, clientVersion, deadline: patience, env}),
-      wayTo: (address) => wayTo({proxy: address, caFile, env, patience}),
+      connect,
+      wayTo: (address, stored) => {
+        const caFile = [...webAuthorities, ...(stored?.webAuthorities ?? [])];
+        return wayTo({proxy: address, caFile, env, patience});
+      },
     },
     {
       dataDir: flags['data-dir'],

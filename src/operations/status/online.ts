@@ -3,9 +3,10 @@
 import type {Authority, Cluster, Identity, Session} from '../../cluster/cluster.js';
 import {Failure} from '../../errors.js';
 import {fingerprint, formatPublicKey} from '../../ssh/key.js';
-import {nodeOf} from '../node.js';
+import {nodeOf, withExpiry} from '../node.js';
 import {askAuthorities} from '../refresh.js';
-import {describeNode, registration} from '../register.js';
+import {describeNode, type Registration, registration} from '../register.js';
+import {phases} from '../rotation-phases.js';
 import type {JoinSettings} from '../settings.js';
 import {fingerprintOf, type TrustedKeys} from './authorities.js';
 import type {Held} from './certificates.js';
@@ -22,6 +23,8 @@ export interface Online {
   /** Fingerprints of the keys that sign hosts and users now. */
   readonly hostSigners: readonly string[];
   readonly userSigners: readonly string[];
+  /** Which phase the rotation of each authority is in, and what has to be done by when. */
+  readonly rotation?: ReturnType<typeof phases>;
 }
 
 export interface Asked {
@@ -48,7 +51,7 @@ export async function askCluster(cluster: Cluster, identity: Identity, compared:
   try {
     const [authorities, record, about] = await Promise.all([
       askAuthorities(session),
-      settings.registered ? registration(session, nodeOf(settings)) : undefined,
+      settings.registered ? recordOf(session, cluster, settings) : undefined,
       described,
     ]);
     const {hosts, users} = authorities;
@@ -58,6 +61,7 @@ export async function askCluster(cluster: Cluster, identity: Identity, compared:
       node: state ?? 'unwanted',
       hostSigners: hosts.active.map(fingerprintOf),
       userSigners: users.active.map(fingerprintOf),
+      rotation: phases(authorities),
     };
     const problems = [
       ...nodeProblems(settings, record, commands),
@@ -70,6 +74,13 @@ export async function askCluster(cluster: Cluster, identity: Identity, compared:
     const online = {...answering(settings, await described, false), hostSigners: [], userSigners: []};
     return {online, problems: [unanswered(error, commands)], warnings: []};
   }
+}
+
+/** A record that ends is right while it does not end too soon. */
+async function recordOf(session: Session, cluster: Cluster, settings: JoinSettings): Promise<Registration> {
+  const {expires} = settings;
+  const now = () => cluster.now().catch(() => new Date());
+  return registration(session, await withExpiry(nodeOf(settings), expires, {now}), (expires ?? 0) * 500);
 }
 
 function answering({proxy}: JoinSettings, about: {version: string} | {warning: string}, accepted: boolean) {
@@ -117,7 +128,6 @@ function nodeProblems(
   return [...(found === undefined ? [missing] : changed && !right ? [changed] : []), ...twins];
 }
 
-/** Which phase a rotation is in will be told here too, once `Authority` carries it; what is due does not depend on it. */
 function signerProblems({active}: Authority, {held, commands}: Compared): Problem[] {
   const old = held.filter(({certificate}) => !active.includes(formatPublicKey(certificate.authority)));
   return old.map(({file, certificate}) => {

@@ -2,6 +2,7 @@
 
 import type {Glance} from '../../host/glance.js';
 import {sameBytes} from '../../ssh/wire.js';
+import type {TimerReport} from '../timer/describe.js';
 import {fingerprintOf} from './authorities.js';
 import {describeHeld} from './certificates.js';
 import type {Inspection} from './inspect.js';
@@ -37,6 +38,8 @@ export interface Status {
   readonly identity?: {readonly validAfter: string; readonly validBefore: string};
   readonly sshd: SshdReport;
   readonly rivals: readonly Rival[];
+  /** What calls `renew` by the clock. */
+  readonly timer?: TimerReport;
   readonly online?: Online;
   /** What this user could not see, and why. */
   readonly unseen: readonly string[];
@@ -66,12 +69,14 @@ export interface Findings {
   readonly past: Past;
   readonly sight: Glance;
   readonly inspection: Inspection;
+  readonly timer?: TimerReport;
   readonly online?: Online;
   readonly unseen: readonly string[];
   readonly problems: readonly Problem[];
 }
 
-export function reportOf({host, past, sight, inspection, online, unseen, problems}: Findings): Status {
+export function reportOf(findings: Findings): Status {
+  const {host, past, sight, inspection, timer, online, unseen, problems} = findings;
   const {held, trusted, names, rivals} = inspection;
   const keyOf = (blob: Uint8Array) => sight.facts?.hostKeys.find((key) => sameBytes(key.blob, blob))?.file;
   return {
@@ -89,6 +94,7 @@ export function reportOf({host, past, sight, inspection, online, unseen, problem
     }),
     sshd: sshdReport(sight, inspection),
     rivals,
+    ...(timer && {timer}),
     ...(online && {online}),
     unseen,
     problems,

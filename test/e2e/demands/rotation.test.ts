@@ -43,7 +43,7 @@ describe('demands: rotation and renewal', function () {
     const init = await renew('--check');
     expect(init.status).to.equal(3);
     expect(init.stdout).to.match(
-      /host authority is being rotated: init\n +renew after update_clients and before standby$/m,
+      /host authority is being rotated: init\W+renew after update_clients and before standby$/m,
     );
     await stage.cluster.rotate('host', 'update_clients');
     expect((await renew()).status).to.equal(0);

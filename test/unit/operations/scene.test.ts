@@ -33,7 +33,8 @@ describe('the scene of a join', () => {
   async function prepared(facts: HostFacts, wanted: Partial<Wanted> = {}): Promise<Scene & {said: string[]}> {
     const said: string[] = [];
     const report = {heading: () => {}, step: () => {}, warn: (text: string) => said.push(text)};
-    return {...(await prepareScene(box.host, facts, {...WANTED, ...wanted}, report)), said};
+    const all = {...WANTED, ...wanted};
+    return {...(await prepareScene(box.host, facts, all, report, all.address)), said};
   }
 
   it('knows every name that is dialled, and which of them have to be asked for', async () => {

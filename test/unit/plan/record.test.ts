@@ -99,6 +99,28 @@ describe('the ownership record', () => {
     expect(mergeRecord(second, last, [])).to.equal(second);
   });
 
+  it('keeps what takes back a command that lasts, until that was run', () => {
+    const enable = {
+      kind: 'command',
+      argv: ['enable'],
+      lasting: {before: ['off'], after: ['forget']},
+      why: '',
+    } as const;
+    const other = {kind: 'command', argv: ['other'], lasting: {after: ['away']}, why: ''} as const;
+    const plain = (...argv: string[]) => ({kind: 'command', argv, why: ''}) as const;
+    const run = (id: string, old: OwnershipRecord | undefined, ...commands: Journal['commands']) =>
+      mergeRecord(old, {...journal(id, []), commands}, []);
+    const both = run('2', run('1', undefined, enable, other), plain('reload'), plain('forget'));
+    expect(both.lasting).to.deep.equal([
+      {before: ['off'], after: ['forget'], argv: ['enable']},
+      {after: ['away'], argv: ['other']},
+    ]);
+    const one = run('3', both, plain('off'), plain('forget'));
+    expect(one.lasting).to.deep.equal([{after: ['away'], argv: ['other']}]);
+    expect(run('4', one, plain('away'))).to.not.have.property('lasting');
+    expect(run('4', both, plain('off'), enable).lasting).to.have.length(2);
+  });
+
   it('takes a step without an end for one that changed nothing', () => {
     expect(mergeRecord(undefined, journal('1', [{path: '/x', before: file('x')}]), []).changes).to.deep.equal(
       [],
