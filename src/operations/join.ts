@@ -26,7 +26,7 @@ import {authorityKind, rehearse} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
-import {type Connect, draft, type JoinWish, nameWarning} from './settings.js';
+import {type Connect, draft, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 
@@ -83,10 +83,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promis
     : {method: 'token'};
   const nodeId = proof.method === 'ec2' ? proof.nodeId : (wish.nodeId ?? randomUUID());
   const wanted = draft(wish, undefined, facts);
-  const capitals = nameWarning(wanted.hostname);
-  if (capitals !== undefined) report.warn(capitals);
   const named = {...wanted, nodeId, cluster: info.name};
-  const scene = await prepareScene(host, facts, named, report, wanted.address);
+  const scene = await prepareScene(host, facts, named, report, wanted);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authority = authorityKind(info.suite);
   const findings = [...judge(scene, {kind: authority}), ...(wish.reload ? judgeReload(facts) : [])];

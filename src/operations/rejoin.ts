@@ -82,7 +82,7 @@ export async function assess(
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
   const wanted = {...draft(wish, owned.settings, facts), ...names};
-  const scene = await prepareScene(host, facts, wanted, report, wish.address);
+  const scene = await prepareScene(host, facts, wanted, report, wish);
   const held = {identity: owned.identity, certificates: await readCertificates(host, scene)};
   // Asked while the cluster is: where nothing is due these are the certificates in question.
   const serving = isAsked(wish, scene) ? serves(host, facts, held.certificates) : Promise.resolve(true);

@@ -14,16 +14,20 @@ export function phases({hosts, users}: Authorities): {readonly host: PhaseOf; re
   return {host: phaseOf(hosts, hostAdvice), openssh: phaseOf(users, usersAdvice)};
 }
 
-/** A line for each authority that is being rotated; with what has to be done by when, where something is `due`. */
+/**
+ * A line for each authority that is being rotated; with what has to be done by when, where something is `due`, and in
+ * `init` of the host authority, where it is yet to come.
+ */
 export function rotationLines(rotation: ReturnType<typeof phases>, due: boolean): readonly string[] {
   return (['host', 'openssh'] as const).flatMap((type) => {
     const {phase, advice} = rotation[type];
     if (phase === 'standby') return [];
-    return [
-      `the ${type} authority is being rotated (${phase})${advice === undefined || !due ? '' : `: ${advice}`}`,
-    ];
+    const told = advice !== undefined && (due || isToCome(type, phase)) ? `: ${advice}` : '';
+    return [`the ${type} authority is being rotated (${phase})${told}`];
   });
 }
+
+const isToCome = (type: 'host' | 'openssh', phase: RotationPhase) => type === 'host' && phase === 'init';
 
 function phaseOf({rotation}: Authority, advise: (rotation: Rotation) => string | undefined): PhaseOf {
   const advice = advise(rotation);

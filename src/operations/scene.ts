@@ -20,7 +20,7 @@ import {
 } from '../ssh/sshd-config/index.js';
 import {directives, installedDirectory, type Layout, layoutIn, OWNER_LINE} from './layout.js';
 import type {Reporter} from './reporter.js';
-import {addressWarning, type Draft} from './settings.js';
+import {addressWarning, type Draft, nameWarning} from './settings.js';
 
 export interface Scene {
   readonly facts: HostFacts;
@@ -51,15 +51,15 @@ export interface Certified {
 }
 
 /**
- * Reads what others have configured, sets the scene and passes on its warnings. `told`: the address, where this run was
- * told one, which is worth a warning once.
+ * Reads what others have configured, sets the scene and passes on its warnings. `told`: the name
+ * and the address, where this run was told them, which is worth a warning once.
  */
 export async function prepareScene(
   host: Host,
   facts: HostFacts,
   wanted: Wanted,
   report: Reporter,
-  told: string | undefined,
+  told: {readonly hostname?: string | undefined; readonly address?: string | undefined},
 ): Promise<Scene> {
   const foreign = await Promise.all(
     foreignCertificateFiles(facts).map(async (file) => {
@@ -68,8 +68,11 @@ export async function prepareScene(
     }),
   );
   const scene = setScene(facts, wanted, foreign);
-  const unreachable = told === undefined ? undefined : addressWarning(told);
-  for (const warning of [...facts.warnings, ...scene.warnings, unreachable]) {
+  const doubts = [
+    told.hostname === undefined ? undefined : nameWarning(told.hostname),
+    told.address === undefined ? undefined : addressWarning(told.address),
+  ];
+  for (const warning of [...facts.warnings, ...scene.warnings, ...doubts]) {
     if (warning !== undefined) report.warn(warning);
   }
   return scene;

@@ -43,14 +43,14 @@ describe('demands: rotation and renewal', function () {
     const init = await renew('--check');
     expect(init.status).to.equal(3);
     expect(init.stdout).to.match(
-      /host authority is being rotated: init\W+renew after update_clients and before standby$/m,
+      /host authority is being rotated \(init\): renew after update_clients and before standby$/m,
     );
     await stage.cluster.rotate('host', 'update_clients');
     expect((await renew()).status).to.equal(0);
     const done = await renew('--check');
     expect(done.status, done.stdout).to.equal(0);
     expect(done.stdout).to.match(
-      /^Nothing is due on web1\.\n +the host authority is being rotated: update_clients$/m,
+      /^Nothing is due on web1\.\n +the host authority is being rotated \(update_clients\)$/m,
     );
     expect(done.stdout, 'old news').to.not.include('before standby');
   });
