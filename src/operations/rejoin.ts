@@ -2,7 +2,6 @@
 // as the first join, with the host's own identity instead of a token. `join openssh` and `renew` both go here.
 
 import type {Cluster, Node} from '../cluster/cluster.js';
-import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import type {Step} from '../plan/step.js';
@@ -12,6 +11,7 @@ import type {Credentials} from './credentials.js';
 import {describeCredentials, describeFacts, describeRehearsal} from './describe.js';
 import {reasonsOf, whatIsDue} from './due.js';
 import type {Tools} from './join.js';
+import {reachOrJoin, refuseUnlessNamed} from './join-anew.js';
 import {type Joined, joined} from './joined.js';
 import {nodeOf, withExpiry} from './node.js';
 import type {Ownership} from './ownership.js';
@@ -53,7 +53,9 @@ export async function joinAgain(
 ): Promise<Joined> {
   // Whoever names the node knows which host this is.
   const wish = {renamed: asked.hostname !== undefined, ...asked};
-  await refuseOtherCluster(wish, cluster, owned.settings);
+  // The same proxy, or another address of the same cluster.
+  if (wish.proxy !== undefined && wish.proxy !== owned.settings.proxy)
+    await refuseUnlessNamed(owned.settings.cluster, cluster);
   const assessment = await assess(tools, wish, cluster, owned, true);
   const {scene, settings, credentials, users, record} = assessment;
   await rehearseChange(tools, wish, assessment);
@@ -83,20 +85,22 @@ export async function assess(
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
   const wanted = {...draft(wish, owned.settings, facts), ...names};
   const scene = await prepareScene(host, facts, wanted, report, wish);
-  const held = {identity: owned.identity, certificates: await readCertificates(host, scene)};
+  const before = {identity: owned.identity, certificates: await readCertificates(host, scene)};
   // Asked while the cluster is: where nothing is due these are the certificates in question.
-  const serving = isAsked(wish, scene) ? serves(host, facts, held.certificates) : Promise.resolve(true);
+  const serving = isAsked(wish, scene) ? serves(host, facts, before.certificates) : Promise.resolve(true);
   serving.catch(() => undefined);
   const request = {...wanted, nodeName: wanted.hostname, ...scene};
 
   const contact = await interruptible(
     tools,
     'cluster',
-    reaching,
-    () => `${names.cluster} accepts this identity`,
+    reachOrJoin(reaching, tools, wish, cluster, scene, request),
+    ({anew}) =>
+      `${names.cluster} ${anew ? 'has dropped this identity: joined again' : 'accepts this identity'}`,
   );
+  const held = contact.anew ?? before;
   const fewerNames = wish.fewerNames ?? isTold(wish);
-  const current = credentialsOf(contact.session, owned.identity, contact.authorities, held.certificates);
+  const current = credentialsOf(contact.session, held.identity, contact.authorities, held.certificates);
   const {authorities, ...credentials} = sign
     ? await interruptible(tools, 'identity', refresh(contact, held, request, fewerNames), describeCredentials)
     : {...current, authorities: contact.authorities};
@@ -187,16 +191,6 @@ export async function bringAbout(
     ...(before && {before}),
   });
   return true;
-}
-
-/** The same proxy, or another address of the same cluster. */
-async function refuseOtherCluster(wish: JoinWish, cluster: Cluster, settings: JoinSettings): Promise<void> {
-  if (wish.proxy === undefined || wish.proxy === settings.proxy) return;
-  const {name} = await cluster.describe();
-  if (name === settings.cluster) return;
-  throw new Failure('HOST_UNSUITABLE', `this host is joined to ${settings.cluster}, not to ${name}`, {
-    hint: `nothing was changed; leave ${settings.cluster} first`,
-  });
 }
 
 /** The certificates that lie in their places now, by host key file. */
