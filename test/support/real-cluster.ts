@@ -24,7 +24,7 @@ export interface NodeRecord {
 
 export class RealCluster {
   readonly #user: string;
-  readonly #directory = mkdtempSync(join(tmpdir(), 'agentless-cluster-'));
+  readonly #directory = mkdtempSync(join(tmpdir(), 'agentless-interop-cluster-'));
 
   private constructor(
     readonly proxy: string,
