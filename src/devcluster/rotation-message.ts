@@ -2,14 +2,15 @@
 
 import {create, type MessageShape} from '@bufbuild/protobuf';
 import {timestampFromMs} from '@bufbuild/protobuf/wkt';
-import {RotationSchema} from '../cluster/gen/types_pb.js';
+import {RotationScheduleSchema, RotationSchema} from '../cluster/gen/types_pb.js';
 import {Refusal} from './refusal.js';
 import {GRACE_PERIOD, type Rotation} from './rotation.js';
+import {recordText, sentence} from './rotation-text.js';
 import {zeroTime} from './timestamps.js';
 
 type RotationMessage = MessageShape<typeof RotationSchema>;
 
-/** Times that are not set are year 1; a manual rotation has no schedule. */
+/** Times that are not set are year 1. A manual rotation has a schedule as well, which nobody follows. */
 export function describeRotation({phase, currentId, started, lastRotated}: Rotation): RotationMessage {
   const time = (at: number | undefined) => (at === undefined ? zeroTime() : timestampFromMs(at));
   return create(RotationSchema, {
@@ -20,21 +21,36 @@ export function describeRotation({phase, currentId, started, lastRotated}: Rotat
     started: time(started),
     gracePeriod: GRACE_PERIOD,
     lastRotated: time(lastRotated),
-    schedule: {updateClients: zeroTime(), updateServers: zeroTime(), standby: zeroTime()},
+    schedule: describeSchedule(started),
   });
 }
 
-/** Refuses a host that believes to be in another rotation, or another phase of it, than the authority is. */
+/** The grace period in thirds, from the start of a rotation that is under way. */
+function describeSchedule(started: number | undefined) {
+  const third = Number(GRACE_PERIOD / 3_000_000n);
+  const after = (thirds: number) =>
+    started === undefined ? zeroTime() : timestampFromMs(started + thirds * third);
+  return create(RotationScheduleSchema, {
+    updateClients: after(1),
+    updateServers: after(2),
+    standby: after(3),
+  });
+}
+
+/**
+ * Refuses a host that believes to be in another rotation, or another phase of it, than the authority is. One that says
+ * neither is not asked.
+ */
 export function checkExpected(expected: RotationMessage, rotation: Rotation | undefined): void {
   const actual = rotation === undefined ? create(RotationSchema) : describeRotation(rotation);
-  if (stateText(actual) === stateText(expected)) return;
+  if (identity(expected) === identity(create(RotationSchema))) return;
+  if (identity(actual) === identity(expected)) return;
   throw new Refusal(
     'bad parameter',
-    `the client expected state is out of sync, server rotation state: ${stateText(actual)}, ` +
-      `client rotation state: ${stateText(expected)}, re-register the client from scratch to fix the issue.`,
+    `the client expected state is out of sync, server rotation state: ${recordText(actual)}, ` +
+      `client rotation state: ${sentence(expected)}, re-register the client from scratch to fix the issue.`,
   );
 }
 
 /** What makes two states the same. */
-const stateText = ({currentId, state, phase}: RotationMessage) =>
-  `{id: ${JSON.stringify(currentId)}, state: ${JSON.stringify(state)}, phase: ${JSON.stringify(phase)}}`;
+const identity = ({currentId, state, phase}: RotationMessage) => JSON.stringify([currentId, state, phase]);

@@ -17,7 +17,7 @@ export interface Rotation {
   readonly lastRotated?: number;
 }
 
-/** Told with every rotation; an automatic one would have its schedule from it. 30 hours, in nanoseconds. */
+/** Told with every rotation, which has its schedule from it. 30 hours, in nanoseconds. */
 export const GRACE_PERIOD = 30n * 3600n * 1_000_000_000n;
 
 const NEXT: Readonly<Record<RotationPhase, readonly RotationPhase[]>> = {

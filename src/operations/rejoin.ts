@@ -2,7 +2,6 @@
 // as the first join, with whoever speaks for the host instead of a token. `join openssh` and `renew` both go here.
 
 import type {Cluster, Node} from '../cluster/cluster.js';
-import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import type {Step} from '../plan/step.js';
@@ -26,7 +25,7 @@ import {draft, type JoinSettings, type JoinWish} from './settings.js';
 import type {Authorities} from './speaker.js';
 import {mergeAuthorities, readExisting, type UserAuthorities} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
-import {type Speak, speakForJoin} from './voice.js';
+import {refuseUnlessNamed, type Speak, speakForJoin} from './voice.js';
 
 /** How a joined host stands, and what is to be done about it. */
 export interface Assessment {
@@ -55,9 +54,12 @@ export async function joinAgain(
   cluster: Cluster,
   owned: Ownership,
 ): Promise<Joined> {
-  // Whoever names the node knows which host this is.
-  const wish = {renamed: asked.hostname !== undefined, ...asked};
-  await refuseOtherCluster(wish, cluster, owned.settings);
+  const {hostname = owned.settings.hostname} = asked;
+  // Whoever names the node anew knows which host this is.
+  const wish = {renamed: hostname !== owned.settings.hostname, ...asked};
+  // The same proxy, or another address of the same cluster.
+  if (wish.proxy !== undefined && wish.proxy !== owned.settings.proxy)
+    await refuseUnlessNamed(owned.settings.cluster, cluster);
   const speak = speakForJoin(tools, wish, cluster, owned);
   const assessment = await assess(tools, wish, cluster, owned, speak, true);
   const {scene, settings, credentials, users, record} = assessment;
@@ -199,16 +201,6 @@ export async function bringAbout(
     ...(before && {before}),
   });
   return true;
-}
-
-/** The same proxy, or another address of the same cluster. */
-async function refuseOtherCluster(wish: JoinWish, cluster: Cluster, settings: JoinSettings): Promise<void> {
-  if (wish.proxy === undefined || wish.proxy === settings.proxy) return;
-  const {name} = await cluster.describe();
-  if (name === settings.cluster) return;
-  throw new Failure('HOST_UNSUITABLE', `this host is joined to ${settings.cluster}, not to ${name}`, {
-    hint: `nothing was changed; leave ${settings.cluster} first`,
-  });
 }
 
 /** The certificates that lie in their places now, by host key file. */

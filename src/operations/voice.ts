@@ -1,7 +1,7 @@
 // Who speaks for a host that is joined: the host itself, the person or bot that was named, or the host itself again, once it
 // has joined anew with a token under its old id.
 
-import type {Cluster, Identity, UserIdentity} from '../cluster/cluster.js';
+import type {Cluster, ClusterInfo, Identity, UserIdentity} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {type Admission, admit, withToken} from './admission.js';
 import {enter, type Wanted} from './credentials.js';
@@ -33,16 +33,20 @@ export function speakFor(
 /** The same for a join, which may make a credential for this host where it has none that counts. */
 export function speakForJoin(tools: Tools, wish: JoinWish, cluster: Cluster, owned: Ownership): Speak {
   const {admission, dryRun} = wish;
+  const anew = (by: Admission): Speak => {
+    return (scene, wanted) => joinAnew(tools, wish, cluster, owned, by, scene, wanted);
+  };
   if (admission?.by === 'signature') return byOperator(tools, cluster, owned, admission.identity);
   if (owned.identity !== 'absent') {
     const speak = byItself(tools, cluster, owned.identity);
-    return admission === undefined || dryRun ? speak : orAgain(tools, wish, cluster, speak, admission);
+    if (admission === undefined || dryRun) return speak;
+    return orAgain(tools, speak, anew(admission));
   }
   const stays = dryRun || (owned.settings.identity === 'discarded' && wish.discardIdentity !== false);
   if (admission?.by === 'operator' && stays) return byOperator(tools, cluster, owned, admission.identity);
   if (admission === undefined) throw nobodySpeaks('joining it again', 'a token or --identity FILE', owned);
   if (dryRun) throw nobodySpeaks('a dry run', '--identity FILE', owned);
-  return (scene, wanted) => joinAnew(tools, wish, cluster, admission, scene, wanted);
+  return anew(admission);
 }
 
 function byItself(tools: Tools, cluster: Cluster, identity: Identity): Speak {
@@ -58,15 +62,18 @@ function byOperator(tools: Tools, cluster: Cluster, {settings}: Ownership, ident
     interruptible(tools, 'cluster', reaching, () => `${settings.cluster} accepts ${identity.user}`);
 }
 
+/** What is said to a host whose identity is finished: Auth refuses it, or shows nothing that it could verify. */
+const FINISHED: readonly string[] = ['REQUEST_REFUSED', 'CLUSTER_UNTRUSTED'];
+
 /** As long as the cluster accepts this host; once it does not, a token makes it the same node again. */
-function orAgain(tools: Tools, wish: JoinWish, cluster: Cluster, speak: Speak, admission: Admission): Speak {
+function orAgain(tools: Tools, speak: Speak, again: Speak): Speak {
   return async (scene, wanted) => {
     try {
       return await speak(scene, wanted);
     } catch (error) {
-      if (!(error instanceof Failure) || error.code !== 'REQUEST_REFUSED') throw error;
+      if (!(error instanceof Failure) || !FINISHED.includes(error.code)) throw error;
       tools.report.warn(`${error.message}: this host joins anew with a token, as the same node`);
-      return joinAnew(tools, wish, cluster, admission, scene, wanted);
+      return again(scene, wanted);
     }
   };
 }
@@ -76,11 +83,12 @@ async function joinAnew(
   tools: Tools,
   {proveLogins: logins}: JoinWish,
   cluster: Cluster,
+  {settings}: Ownership,
   admission: Admission,
   scene: Scene,
   wanted: Wanted,
 ): Promise<Contact<HostSpeaker>> {
-  const {suite, name} = await cluster.describe();
+  const {suite, name} = await refuseUnlessNamed(settings.cluster, cluster);
   const admitted = await admit(cluster, admission);
   const rehearsing = rehearse(tools.host, {...scene, logins, authority: authorityKind(suite)});
   await interruptible(tools, 'rehearse', rehearsing, describeRehearsal);
@@ -90,6 +98,15 @@ async function joinAnew(
       return {session, identity, authorities: await askAuthorities(session)};
     });
     return interruptible(tools, 'identity', entering, () => `${name} has admitted this host again`);
+  });
+}
+
+/** HOST_UNSUITABLE when another cluster answers than the one that this host is joined to: it gets no token of this one. */
+export async function refuseUnlessNamed(joinedTo: string, cluster: Cluster): Promise<ClusterInfo> {
+  const info = await cluster.describe();
+  if (info.name === joinedTo) return info;
+  throw new Failure('HOST_UNSUITABLE', `this host is joined to ${joinedTo}, not to ${info.name}`, {
+    hint: `nothing was changed; leave ${joinedTo} first`,
   });
 }
 

@@ -173,9 +173,13 @@ describe('embedded cluster: a rotation', () => {
     const {currentId} = await cluster.rotate('host', 'init');
     const started = (await told())?.['started'];
     expect(started).to.match(/^20\d\d-/);
-    const schedule = {updateClients: GO_ZERO, updateServers: GO_ZERO, standby: GO_ZERO};
-    const common = {currentId, gracePeriod: '108000000000000', schedule};
-    const under = {state: 'in_progress', mode: 'manual', started, lastRotated: GO_ZERO, ...common};
+    const hours = (count: number) =>
+      new Date(Date.parse(String(started)) + count * 3_600_000).toISOString().replace(/\.000Z$/, 'Z');
+    // Nobody follows it in a manual rotation.
+    const schedule = {updateClients: hours(10), updateServers: hours(20), standby: hours(30)};
+    const none = {updateClients: GO_ZERO, updateServers: GO_ZERO, standby: GO_ZERO};
+    const common = {currentId, gracePeriod: '108000000000000'};
+    const under = {state: 'in_progress', mode: 'manual', started, lastRotated: GO_ZERO, schedule, ...common};
     expect(await told()).to.eql({...under, phase: 'init'});
     for (const phase of ['update_clients', 'update_servers'] as const) {
       await cluster.rotate('host', phase);
@@ -186,6 +190,7 @@ describe('embedded cluster: a rotation', () => {
     expect(lastRotated).to.match(/^20\d\d-/);
     expect(await told()).to.eql({
       ...common,
+      schedule: none,
       state: 'standby',
       phase: 'standby',
       started: GO_ZERO,
@@ -241,19 +246,42 @@ describe('embedded cluster: a rotation', () => {
           () => 'ok',
           (error: unknown) => (error instanceof GrpcError ? `${error.code} ${error.message}` : String(error)),
         );
-    const outOfSync =
-      /^3 the client expected state is out of sync, server rotation state: \{.*\}, client rotation state: .*, re-register the client from scratch to fix/;
+    const zero = '0001-01-01 00:00:00 +0000 UTC';
+    const time = '20\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d(\\.\\d+)? \\+0000 UTC';
+    const outOfSync = (server: string, client: string) =>
+      new RegExp(
+        `^3 the client expected state is out of sync, server rotation state: ${server}, client rotation state: ` +
+          `${client}, re-register the client from scratch to fix the issue\\.$`,
+      );
+    const literally = (text: string) => text.replace(/[+{}[\]()]/g, '\\$&');
+    const never = literally(`{    ${zero} 0 ${zero} {${zero} ${zero} ${zero} {} [] 0} {} [] 0}`);
     expect(await renew()).to.equal('ok');
     // Never rotated is what an empty message says.
     expect(await renew({})).to.equal('ok');
-    expect(await renew({state: 'in_progress', phase: 'init', currentId: 'x'})).to.match(outOfSync);
+    const believed = {state: 'in_progress', phase: 'init', currentId: 'x'};
+    const span = {started: {seconds: 1_600_000_000n, nanos: 0}, gracePeriod: 3_600_000_000_000n};
+    const from = 'started: Sep 13 2020 12:26:40 UTC, ending: Sep 13 2020 13:26:40 UTC';
+    expect(await renew({...believed, ...span})).to.match(
+      outOfSync(never, literally(`in progress (mode: automatic, phase: init, ${from})`)),
+    );
+    const {started: lastRotated} = span;
+    expect(await renew({...believed, state: 'standby', lastRotated})).to.match(
+      outOfSync(never, literally('standby (last rotated: Sep 13 2020 12:26:40 UTC)')),
+    );
     const {currentId} = await cluster.rotate('host', 'init');
     const state = {state: 'in_progress', phase: 'init', currentId};
     expect(await renew(state)).to.equal('ok');
     expect(await renew()).to.equal('ok');
-    for (const other of [{}, {...state, currentId: randomUUID()}, {...state, phase: 'update_clients'}]) {
-      expect(await renew(other)).to.match(outOfSync);
-    }
+    expect(await renew({}), 'says nothing').to.equal('ok');
+    expect(await renew({...state, mode: 'auto'}), 'neither mode nor times matter').to.equal('ok');
+    const server = `\\{in_progress init manual ${currentId} ${time} 108000000000000 ${zero.replace('+', '\\+')} \\{${time} ${time} ${time} \\{\\} \\[\\] 0\\} \\{\\} \\[\\] 0\\}`;
+    const others: readonly [object, string][] = [
+      [{...state, state: ''}, 'standby (never rotated)'],
+      [{...state, mode: 'manual', currentId: randomUUID()}, 'in progress (mode: manual, phase: init)'],
+      [{...state, mode: 'manual', phase: 'rollback'}, 'in progress (mode: manual, phase: rollback)'],
+    ];
+    for (const [other, client] of others)
+      expect(await renew(other)).to.match(outOfSync(server, literally(client)));
     auth.close();
   });
 
