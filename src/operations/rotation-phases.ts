@@ -57,7 +57,7 @@ function usersAdvice({phase, mode, schedule}: Rotation): string | undefined {
   return `the user CA file must hold both keys before update_clients${end}: all logins fail from then on without`;
 }
 
-/** A schedule stays in the message, void, once somebody goes on by hand. */
+/** A rotation that goes on by hand has a schedule as well, which is void. */
 function planned(mode: string, date: Date | undefined): string {
   return mode === 'auto' && date !== undefined ? ` (planned for ${date.toISOString()})` : '';
 }
