@@ -83,7 +83,8 @@ describe('a real renewal whose host dies', function () {
       seen[await expectWhole(`${nameOf(number)}, ${outcome}`)] += 1;
       expect(await scene.recover(), nameOf(number)).to.equal('nothing');
     }
-    expect(seen.before).to.be.greaterThan(15);
+    // Far more of it comes before the commit than after.
+    expect(seen.before).to.be.greaterThan(10);
     expect(seen.renewed).to.be.greaterThan(0);
   });
 

@@ -99,6 +99,22 @@ describe('join openssh against a real cluster', () => {
     expect(withoutTimes(etc)).to.deep.equal(withoutTimes(untouched));
     expect(envelope(await agentless(argv)).changed).to.equal(false);
   });
+
+  for (const [what, flags, kept] of [
+    ['a token made by an identity', [], 'kept'],
+    ['certificates that an identity has had signed', ['--manual'], 'discarded'],
+  ] as const)
+    it(`joins with ${what}, and is left by that identity`, async function () {
+      if (!identity) skip(this, 'TELEPORT_IDENTITY is not set');
+      const by = ['--identity', identity];
+      const joined = envelope(await agentless([...words(), ...by, ...flags]));
+      expect(joined.exit, joined.stderr + JSON.stringify(joined.error)).to.equal(0);
+      expect([joined.changed, joined.result.identity]).to.deep.equal([true, kept]);
+      const again = envelope(await agentless([...words(), ...by, ...flags]));
+      expect([again.exit, again.changed], JSON.stringify(again.error)).to.deep.equal([0, false]);
+      const left = envelope(await agentless(['leave', '--data-dir', join(root, 'data'), '--json', ...by]));
+      expect([left.exit, left.result.node.removed], JSON.stringify(left.error)).to.deep.equal([0, true]);
+    });
 });
 
 /** sshd writes its pid file anew when it is reloaded. */
