@@ -1,7 +1,9 @@
 import * as Flags from '@oclif/core/flags';
 import {EXIT, Failure} from '../errors.js';
 import {BaseCommand} from './base-command.js';
+import {connectionFlags} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
+import {dataDirFlag, joinedConfigFlag} from './host-flags.js';
 
 /** `agentless doctor`: see `operations/doctor.ts`. */
 export default class Doctor extends BaseCommand {
@@ -44,21 +46,9 @@ Exit codes: 0 nothing fails (warnings may be there), 3 something does, or the te
       helpValue: 'HOST[:PORT]',
       env: 'AGENTLESS_PROXY_SERVER',
     }),
-    'ca-file': Flags.string({
-      summary: "PEM file of authorities to trust for the proxy's web certificate, besides the system's",
-      helpValue: 'FILE',
-      multiple: true,
-    }),
-    'openssh-config': Flags.string({
-      summary: 'configuration file of sshd',
-      defaultHelp: async () => 'the one that was joined, else /etc/ssh/sshd_config',
-      helpValue: 'FILE',
-    }),
-    'data-dir': Flags.string({
-      summary: 'where this tool keeps its state',
-      default: '/var/lib/agentless',
-      helpValue: 'DIR',
-    }),
+    'ca-file': connectionFlags['ca-file'],
+    ...joinedConfigFlag,
+    ...dataDirFlag,
     timeout: Flags.integer({
       summary: 'seconds to wait for each answer of the cluster',
       helpValue: 'SECONDS',

@@ -1,8 +1,9 @@
 import * as Flags from '@oclif/core/flags';
-import {EXIT, Failure} from '../errors.js';
+import {EXIT} from '../errors.js';
 import {BaseCommand} from './base-command.js';
-import {identityFlag} from './connection-flags.js';
+import {connectionFlags, identityFlag} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
+import {dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from './host-flags.js';
 import type {LeaveReport} from './run-leave.js';
 
 /** `agentless leave`: see `operations/leave.ts` for what it does, in order. */
@@ -26,43 +27,17 @@ joined. A cluster that cannot be reached, or refuses, is a warning: the node rec
   ];
 
   static override flags = {
-    'data-dir': Flags.string({
-      summary: 'where this tool keeps its state',
-      default: '/var/lib/agentless',
-      helpValue: 'DIR',
-    }),
+    ...dataDirFlag,
     identity: {
       ...identityFlag.identity,
       summary:
         "identity of a person or bot, which deletes the record where this host's own credential cannot",
     },
     local: Flags.boolean({summary: 'do not ask the cluster; the node record stays', default: false}),
-    'restart-sshd': Flags.boolean({
-      summary: 'check sshd and let it take its own configuration again (it is reloaded, not restarted)',
-      default: true,
-      allowNo: true,
-    }),
-    'sshd-check-command': Flags.string({
-      summary: 'further check, run by /bin/sh with the file appended',
-      helpValue: 'CMD',
-    }),
-    'sshd-restart-command': Flags.string({
-      summary: 'how to make sshd take its configuration, run by /bin/sh',
-      helpValue: 'CMD',
-      defaultHelp: async () => 'reload of the unit that sshd runs in',
-    }),
+    ...reloadFlags('its own configuration again'),
     'dry-run': Flags.boolean({summary: 'show what would be done, change nothing', default: false}),
-    'exit-code': Flags.boolean({
-      summary: 'with --dry-run: exit 3 when something would change',
-      default: false,
-    }),
-    timeout: Flags.integer({
-      summary: 'seconds to keep trying a cluster that is busy',
-      helpValue: 'SECONDS',
-      default: 30,
-      min: 1,
-      max: 3600,
-    }),
+    ...exitCodeFlag,
+    timeout: connectionFlags.timeout,
     yes: Flags.boolean({
       char: 'y',
       summary: 'delete the node record also when this host joined under another host name',
@@ -72,12 +47,7 @@ joined. A cluster that cannot be reached, or refuses, is a warning: the node rec
 
   async run(): Promise<Outcome> {
     const {flags} = await this.parse(Leave);
-    // oclif takes the default of --dry-run for given, so its own dependsOn says nothing.
-    if (flags['exit-code'] && !flags['dry-run']) {
-      throw new Failure('USAGE', '--exit-code goes with --dry-run only', {
-        hint: 'without --dry-run the host is left, and the exit code is 0',
-      });
-    }
+    refuseExitCodeAlone(flags, 'left');
     const {leaveFromFlags} = await import('./run-leave.js');
     const outcome = await leaveFromFlags(flags, this.reporter, this.interruptible(), this.config.version);
     if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome)}\n`);

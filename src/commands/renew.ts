@@ -4,6 +4,7 @@ import {rotationLines} from '../operations/rotation-phases.js';
 import {BaseCommand} from './base-command.js';
 import {connectionFlags, identityFlag} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
+import {dataDirFlag, reloadFlags} from './host-flags.js';
 import type {RenewFlags, RenewReport} from './run-renew.js';
 
 const {'proxy-server': _, ...trustFlags} = connectionFlags;
@@ -61,25 +62,8 @@ again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7
       defaultHelp: async () => 'as it is installed, else 1h',
     }),
     'remove-timer': Flags.boolean({summary: 'take that timer away again', default: false}),
-    'data-dir': Flags.string({
-      summary: 'where this tool keeps its state',
-      default: '/var/lib/agentless',
-      helpValue: 'DIR',
-    }),
-    'restart-sshd': Flags.boolean({
-      summary: 'check sshd and let it take new certificates (it is reloaded, not restarted)',
-      default: true,
-      allowNo: true,
-    }),
-    'sshd-check-command': Flags.string({
-      summary: 'further check, run by /bin/sh with the file appended',
-      helpValue: 'CMD',
-    }),
-    'sshd-restart-command': Flags.string({
-      summary: 'how to make sshd take its configuration, run by /bin/sh',
-      helpValue: 'CMD',
-      defaultHelp: async () => 'reload of the unit that sshd runs in',
-    }),
+    ...dataDirFlag,
+    ...reloadFlags('new certificates'),
   };
 
   async run(): Promise<Outcome> {

@@ -7,6 +7,7 @@ import {leave} from '../operations/leave.js';
 import type {Departure} from '../operations/leave-report.js';
 import {confirm} from './confirm.js';
 import type {Outcome} from './envelope.js';
+import {type ReloadFlags, reloadFrom} from './host-flags.js';
 import {readIdentity} from './identity.js';
 import type {TextReporter} from './reporter.js';
 
@@ -14,13 +15,10 @@ import type {TextReporter} from './reporter.js';
 export type LeaveReport = Omit<Departure, 'changed'>;
 
 /** The flags of `leave` as parsed. */
-export interface LeaveFlags {
+export interface LeaveFlags extends ReloadFlags {
   readonly 'data-dir': string;
   readonly local: boolean;
   readonly identity: string | undefined;
-  readonly 'restart-sshd': boolean;
-  readonly 'sshd-check-command': string | undefined;
-  readonly 'sshd-restart-command': string | undefined;
   readonly 'dry-run': boolean;
   readonly timeout: number;
   readonly yes: boolean;
@@ -32,7 +30,6 @@ export async function leaveFromFlags(
   signal: AbortSignal,
   clientVersion: string,
 ): Promise<Outcome<LeaveReport>> {
-  const [check, reload] = [flags['sshd-check-command'], flags['sshd-restart-command']];
   const operator = flags.identity && (await readIdentity(flags.identity, (text) => report.warn(text)));
   const {changed, ...result} = await leave(
     {
@@ -46,9 +43,7 @@ export async function leaveFromFlags(
     {
       dataDir: flags['data-dir'],
       local: flags.local,
-      reload: flags['restart-sshd'],
-      ...(check !== undefined && {checkCommand: check}),
-      ...(reload !== undefined && {reloadCommand: reload}),
+      ...reloadFrom(flags),
       dryRun: flags['dry-run'],
       yes: flags.yes,
       ...(operator && {operator}),

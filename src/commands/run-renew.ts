@@ -7,11 +7,12 @@ import {installTimer, removeTimer, type TimerOutcome, type TimerTools} from '../
 import {confirm} from './confirm.js';
 import {type ConnectionFlags, connectionFrom} from './connection.js';
 import type {Outcome} from './envelope.js';
+import {type ReloadFlags, reloadFrom} from './host-flags.js';
 import {readIdentity} from './identity.js';
 import type {TextReporter} from './reporter.js';
 
 /** The flags of `renew` as parsed. */
-export interface RenewFlags extends Omit<ConnectionFlags, 'proxy-server'> {
+export interface RenewFlags extends Omit<ConnectionFlags, 'proxy-server'>, ReloadFlags {
   readonly identity: string | undefined;
   readonly check: boolean;
   readonly repair: boolean;
@@ -20,9 +21,6 @@ export interface RenewFlags extends Omit<ConnectionFlags, 'proxy-server'> {
   readonly 'remove-timer': boolean;
   readonly every: string | undefined;
   readonly 'data-dir': string;
-  readonly 'restart-sshd': boolean;
-  readonly 'sshd-check-command': string | undefined;
-  readonly 'sshd-restart-command': string | undefined;
 }
 
 /** The `result` of the envelope. */
@@ -37,7 +35,6 @@ export async function renewFromFlags(
   signal: AbortSignal,
   clientVersion: string,
 ): Promise<Outcome<RenewReport>> {
-  const [check, reload] = [flags['sshd-check-command'], flags['sshd-restart-command']];
   const connect = await connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)});
   const operator = flags.identity && (await readIdentity(flags.identity, (text) => report.warn(text)));
   const tools = {host: new LocalHost(), connect, report, confirm, signal};
@@ -47,9 +44,7 @@ export async function renewFromFlags(
     repair: flags.repair,
     fewerNames: flags['allow-fewer-names'],
     ...(operator && {operator}),
-    reload: flags['restart-sshd'],
-    ...(check !== undefined && {checkCommand: check}),
-    ...(reload !== undefined && {reloadCommand: reload}),
+    ...reloadFrom(flags),
   });
   const set = await setTimer(tools, flags);
   if (set === undefined) return {changed, result};

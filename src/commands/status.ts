@@ -2,6 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import {EXIT} from '../errors.js';
 import {BaseCommand} from './base-command.js';
 import type {Outcome} from './envelope.js';
+import {dataDirFlag, joinedConfigFlag} from './host-flags.js';
 
 /** `agentless status`: see `operations/status.ts`. */
 export default class Status extends BaseCommand {
@@ -26,16 +27,8 @@ due, each with what to do about it.`;
         'also ask the cluster: is it reachable, this identity accepted, the node record right, the authorities current',
       default: false,
     }),
-    'openssh-config': Flags.string({
-      summary: 'configuration file of sshd',
-      defaultHelp: async () => 'the one that was joined, else /etc/ssh/sshd_config',
-      helpValue: 'FILE',
-    }),
-    'data-dir': Flags.string({
-      summary: 'where this tool keeps its state',
-      default: '/var/lib/agentless',
-      helpValue: 'DIR',
-    }),
+    ...joinedConfigFlag,
+    ...dataDirFlag,
     'ca-file': Flags.string({
       summary:
         "with --online: PEM file of authorities to trust for the proxy's web certificate, besides the system's",

@@ -1,9 +1,10 @@
 import {userInfo} from 'node:os';
 import * as Flags from '@oclif/core/flags';
-import {EXIT, Failure} from '../../errors.js';
+import {EXIT} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
 import {connectionFlags, identityFlag} from '../connection-flags.js';
 import type {Outcome} from '../envelope.js';
+import {dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from '../host-flags.js';
 import {admissionFrom} from './admission.js';
 import type {JoinReport} from './run-join.js';
 
@@ -76,25 +77,8 @@ failed and not fully restored, 130 interrupted and restored.`;
       default: '/etc/ssh/sshd_config',
       helpValue: 'FILE',
     }),
-    'data-dir': Flags.string({
-      summary: 'where this tool keeps its state',
-      default: '/var/lib/agentless',
-      helpValue: 'DIR',
-    }),
-    'restart-sshd': Flags.boolean({
-      summary: 'check sshd and let it take the new configuration (it is reloaded, not restarted)',
-      default: true,
-      allowNo: true,
-    }),
-    'sshd-check-command': Flags.string({
-      summary: 'further check, run by /bin/sh with the file appended',
-      helpValue: 'CMD',
-    }),
-    'sshd-restart-command': Flags.string({
-      summary: 'how to make sshd take its configuration, run by /bin/sh',
-      helpValue: 'CMD',
-      defaultHelp: async () => 'reload of the unit that sshd runs in',
-    }),
+    ...dataDirFlag,
+    ...reloadFlags('the new configuration'),
     'prove-login': Flags.string({
       summary: 'also rehearse a login with a throw-away certificate; repeatable',
       helpValue: 'LOGIN',
@@ -113,10 +97,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       summary: 'show what would be done, change nothing, spend no token',
       default: false,
     }),
-    'exit-code': Flags.boolean({
-      summary: 'with --dry-run: exit 3 when something would change',
-      default: false,
-    }),
+    ...exitCodeFlag,
     yes: Flags.boolean({
       char: 'y',
       summary: 'replace the record that an earlier join of this host left',
@@ -132,12 +113,7 @@ failed and not fully restored, 130 interrupted and restored.`;
 
   async run(): Promise<Outcome> {
     const {flags, raw} = await this.parse(JoinOpenssh);
-    // oclif takes the default of --dry-run for given, so its own dependsOn says nothing.
-    if (flags['exit-code'] && !flags['dry-run']) {
-      throw new Failure('USAGE', '--exit-code goes with --dry-run only', {
-        hint: 'without --dry-run the host is joined, and the exit code is 0',
-      });
-    }
+    refuseExitCodeAlone(flags, 'joined');
     const {joinFromFlags} = await import('./run-join.js');
     const typed = new Set(raw.flatMap((token) => (token.type === 'flag' ? [token.flag] : [])));
     const admission = await admissionFrom(flags, typed, (text) => this.reporter.warn(text));

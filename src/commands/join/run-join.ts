@@ -13,13 +13,14 @@ import {confirm} from '../confirm.js';
 import {type ConnectionFlags, connectionFrom, trustFrom} from '../connection.js';
 import {parseTtl} from '../duration.js';
 import type {Outcome} from '../envelope.js';
+import {type ReloadFlags, reloadFrom} from '../host-flags.js';
 import type {TextReporter} from '../reporter.js';
 
 /** The `result` of the envelope. */
 export type JoinReport = Omit<Joined, 'changed'>;
 
 /** The flags of `join openssh` as parsed. */
-export interface JoinFlags extends ConnectionFlags {
+export interface JoinFlags extends ConnectionFlags, ReloadFlags {
   readonly 'join-method': JoinMethod;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
@@ -27,9 +28,6 @@ export interface JoinFlags extends ConnectionFlags {
   readonly 'additional-principals': readonly string[] | undefined;
   readonly 'openssh-config': string;
   readonly 'data-dir': string;
-  readonly 'restart-sshd': boolean;
-  readonly 'sshd-check-command': string | undefined;
-  readonly 'sshd-restart-command': string | undefined;
   readonly 'prove-login': readonly string[] | undefined;
   readonly register: boolean;
   readonly 'dry-run': boolean;
@@ -98,11 +96,9 @@ function wishOf(flags: JoinFlags, admission: Admission | undefined): JoinWish {
       'additionalPrincipals',
       principals?.filter((name) => name !== ''),
     ),
-    ...defined('checkCommand', flags['sshd-check-command']),
-    ...defined('reloadCommand', flags['sshd-restart-command']),
+    ...reloadFrom(flags),
     config: flags['openssh-config'],
     dataDir: flags['data-dir'],
-    reload: flags['restart-sshd'],
     register: flags.register,
     proveLogins: flags['prove-login'] ?? [],
     dryRun: flags['dry-run'],
