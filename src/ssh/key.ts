@@ -28,6 +28,15 @@ export function splitLine(line: string): {type: string; blob: Uint8Array; base64
   return {type, blob: new Uint8Array(bytes), base64, comment};
 }
 
+/** "type base64" of a line, without its comment; nothing is decoded, so a line of any kind of key will do. */
+export function withoutComment(line: string): string {
+  return line
+    .trim()
+    .split(/[ \t]+/)
+    .slice(0, 2)
+    .join(' ');
+}
+
 /** Reads an authorized_keys style line without options; SshFormatError for anything that is not exactly one key. */
 export function parsePublicKey(line: string): PublicKey {
   const {type: named, blob, comment} = splitLine(line);

@@ -1,7 +1,7 @@
 // The file of keys that may sign users: which of them are the cluster's, which were trusted here before.
 
 import type {Host} from '../../host/host.js';
-import {fingerprint, parsePublicKey} from '../../ssh/key.js';
+import {fingerprint, parsePublicKey, withoutComment} from '../../ssh/key.js';
 import {OWNER_LINE} from '../layout.js';
 import {mergeAuthorities} from '../user-authorities.js';
 import {type Commands, type Problem, problem} from './problem.js';
@@ -61,17 +61,8 @@ function missingOfSite(
 ): string[] {
   if (site === undefined) return [];
   const merged = mergeAuthorities(cluster, site, from).text.split('\n').filter(isKeyLine);
-  const present = new Set([...cluster, ...own].map(wordsOf));
-  return merged.filter((line) => !present.has(wordsOf(line)));
-}
-
-/** Type and key, without a comment. */
-function wordsOf(line: string): string {
-  return line
-    .trim()
-    .split(/[ \t]+/)
-    .slice(0, 2)
-    .join(' ');
+  const present = new Set([...cluster, ...own].map(withoutComment));
+  return merged.filter((line) => !present.has(withoutComment(line)));
 }
 
 function readable(line: string): string | undefined {

@@ -2,7 +2,7 @@
 
 import type {Authority, Cluster, Identity, Session} from '../../cluster/cluster.js';
 import {Failure} from '../../errors.js';
-import {fingerprint, formatPublicKey} from '../../ssh/key.js';
+import {fingerprint, formatPublicKey, withoutComment} from '../../ssh/key.js';
 import {nodeOf, withExpiry} from '../node.js';
 import {describeNode, type Registration, registration} from '../register.js';
 import {phases} from '../rotation-phases.js';
@@ -149,7 +149,7 @@ async function authorityProblems(
 ): Promise<Problem[]> {
   if (trusted === undefined) return [];
   const wanted = [...active, ...additional];
-  const listed = trusted.cluster.map(plain);
+  const listed = trusted.cluster.map(withoutComment);
   const missing = wanted.filter((line) => !listed.includes(line));
   const dead = listed.filter((line) => !wanted.includes(line));
   if (missing.length === 0 && dead.length === 0) return [];
@@ -170,13 +170,4 @@ async function authorityProblems(
 async function isUserAuthority(session: Session, listed: readonly string[]): Promise<boolean> {
   const {active, additional} = await session.authority('user');
   return [...active, ...additional].some((line) => listed.includes(line));
-}
-
-/** "type base64" without a comment. */
-function plain(line: string): string {
-  return line
-    .trim()
-    .split(/[ \t]+/)
-    .slice(0, 2)
-    .join(' ');
 }
