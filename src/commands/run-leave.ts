@@ -3,8 +3,8 @@
 
 import {connect} from '../cluster/client.js';
 import {LocalHost} from '../host/local.js';
+import type {Departure} from '../operations/leave/report.js';
 import {leave} from '../operations/leave.js';
-import type {Departure} from '../operations/leave-report.js';
 import {confirm} from './confirm.js';
 import type {Outcome} from './envelope.js';
 import {type ReloadFlags, reloadFrom} from './host-flags.js';

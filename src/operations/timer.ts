@@ -13,7 +13,7 @@ import {
 import {describe} from '../plan/diff.js';
 import {apply} from '../plan/plan.js';
 import type {Step} from '../plan/step.js';
-import {describeLeft} from './leave-report.js';
+import {describeLeft} from './leave/report.js';
 import {type Membership, readMembership} from './ownership.js';
 import type {Reporter} from './reporter.js';
 import {describeTimer, everyOf, type TimerReport} from './timer/describe.js';

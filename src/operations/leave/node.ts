@@ -1,14 +1,14 @@
 // The node record of a host that leaves: found first, deleted last, put back when leaving fails after all. A record that
 // cannot be deleted never keeps a host from leaving: it is named, with the command that removes it.
 
-import type {Cluster, Identity, Node, Session} from '../cluster/cluster.js';
-import {Failure} from '../errors.js';
-import {wordsOf} from '../system-error.js';
-import type {LeaveTools, LeaveWish} from './leave.js';
-import {operatorAt} from './operator.js';
-import {type Membership, readIdentity} from './ownership.js';
-import {interruptible, timed} from './reporter.js';
-import type {JoinSettings} from './settings.js';
+import type {Cluster, Identity, Node, Session} from '../../cluster/cluster.js';
+import {Failure} from '../../errors.js';
+import {wordsOf} from '../../system-error.js';
+import type {LeaveTools, LeaveWish} from '../leave.js';
+import {operatorAt} from '../operator.js';
+import {type Membership, readIdentity} from '../ownership.js';
+import {interruptible, timed} from '../reporter.js';
+import type {JoinSettings} from '../settings.js';
 
 /** A record that can be deleted. */
 export interface Registered {

@@ -2,12 +2,12 @@
 // the files that nobody needs any more go.
 
 import {dirname, join} from 'node:path/posix';
-import type {HostFacts} from '../host/facts.js';
-import type {Host} from '../host/host.js';
-import {dataDirectory} from '../plan/data-directory.js';
-import type {Change, OwnershipRecord} from '../plan/record.js';
-import type {PathStep, Step} from '../plan/step.js';
-import {type Left, lastingSteps, type Rules, type TakeBack, takeBack} from '../plan/take-back.js';
+import type {HostFacts} from '../../host/facts.js';
+import type {Host} from '../../host/host.js';
+import {dataDirectory} from '../../plan/data-directory.js';
+import type {Change, OwnershipRecord} from '../../plan/record.js';
+import type {PathStep, Step} from '../../plan/step.js';
+import {type Left, lastingSteps, type Rules, type TakeBack, takeBack} from '../../plan/take-back.js';
 import {
   dialectOf,
   isBlank,
@@ -17,11 +17,11 @@ import {
   type Tree,
   textOf,
   withoutOwnLines,
-} from '../ssh/sshd-config/index.js';
-import {commandSteps} from './changes.js';
-import {installedDirectory, OWNER_LINE} from './layout.js';
-import type {LeaveWish} from './leave.js';
-import type {Membership} from './ownership.js';
+} from '../../ssh/sshd-config/index.js';
+import {commandSteps} from '../changes.js';
+import {installedDirectory, OWNER_LINE} from '../layout.js';
+import type {LeaveWish} from '../leave.js';
+import type {Membership} from '../ownership.js';
 
 export interface LeavePlan {
   readonly steps: readonly Step[];

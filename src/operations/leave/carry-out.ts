@@ -1,18 +1,18 @@
 // The part of leaving that changes the host: apply the plan, prove by handshake, delete the node record. If the end is
 // not reached, the plan puts every file back, sshd is asked to take them again, and the node record is written again.
 
-import {Failure} from '../errors.js';
-import type {HostFacts} from '../host/facts.js';
-import {apply} from '../plan/plan.js';
-import type {Step} from '../plan/step.js';
-import {afterRestore} from './carry-out.js';
-import type {LeaveTools, LeaveWish} from './leave.js';
-import {deleteRecord, putBack, type Registered} from './leave-node.js';
-import type {LeavePlan} from './leave-plan.js';
-import {proveLeft} from './leave-proof.js';
-import {describeBack} from './leave-report.js';
-import type {Membership} from './ownership.js';
-import type {Reporter} from './reporter.js';
+import {Failure} from '../../errors.js';
+import type {HostFacts} from '../../host/facts.js';
+import {apply} from '../../plan/plan.js';
+import type {Step} from '../../plan/step.js';
+import {afterRestore} from '../carry-out.js';
+import type {LeaveTools, LeaveWish} from '../leave.js';
+import type {Membership} from '../ownership.js';
+import type {Reporter} from '../reporter.js';
+import {deleteRecord, putBack, type Registered} from './node.js';
+import type {LeavePlan} from './plan.js';
+import {proveLeft} from './proof.js';
+import {describeBack} from './report.js';
 
 export interface Work {
   readonly plan: LeavePlan;

@@ -1,18 +1,18 @@
 // The proof that a host has left: the running sshd serves its plain keys and none of our certificates, and what it reads
 // is what the site itself has written.
 
-import type {HostFacts} from '../host/facts.js';
-import type {Host} from '../host/host.js';
-import type {OwnershipRecord} from '../plan/record.js';
-import {parseCertificate} from '../ssh/certificate.js';
-import {settings, textOf, winning} from '../ssh/sshd-config/index.js';
-import {sameBytes} from '../ssh/wire.js';
-import {count} from './describe.js';
-import {differencesOfLeaving, type Expected} from './effect.js';
-import type {LeaveTools, LeaveWish} from './leave.js';
-import type {LeavePlan} from './leave-plan.js';
-import {proveGone} from './proof.js';
-import {interruptible} from './reporter.js';
+import type {HostFacts} from '../../host/facts.js';
+import type {Host} from '../../host/host.js';
+import type {OwnershipRecord} from '../../plan/record.js';
+import {parseCertificate} from '../../ssh/certificate.js';
+import {settings, textOf, winning} from '../../ssh/sshd-config/index.js';
+import {sameBytes} from '../../ssh/wire.js';
+import {count} from '../describe.js';
+import {differencesOfLeaving, type Expected} from '../effect.js';
+import type {LeaveTools, LeaveWish} from '../leave.js';
+import {proveGone} from '../proof.js';
+import {interruptible} from '../reporter.js';
+import type {LeavePlan} from './plan.js';
 
 /** Reads the certificates that will be gone; the proof itself is for after the reload. */
 export async function proveLeft(

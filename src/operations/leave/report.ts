@@ -1,12 +1,12 @@
 // What leaving reports: the `result` of its JSON envelope, and what a dry run shows.
 
-import type {Host} from '../host/host.js';
-import {describe} from '../plan/diff.js';
-import type {PathStep, Step} from '../plan/step.js';
-import type {Left} from '../plan/take-back.js';
-import {count} from './describe.js';
-import type {LeavePlan} from './leave-plan.js';
-import type {Membership} from './ownership.js';
+import type {Host} from '../../host/host.js';
+import {describe} from '../../plan/diff.js';
+import type {PathStep, Step} from '../../plan/step.js';
+import type {Left} from '../../plan/take-back.js';
+import {count} from '../describe.js';
+import type {Membership} from '../ownership.js';
+import type {LeavePlan} from './plan.js';
 
 export interface Departure {
   readonly changed: boolean;
