@@ -6,6 +6,8 @@ if (process.argv.length === 3 && process.argv[2] === '--version') {
   const {name, version} = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
 } else {
-  const {main} = await import('../dist/main.js');
+  const {load} = await import('./bundle.js');
+  const {fileURLToPath} = await import('node:url');
+  const {main} = load(fileURLToPath(new URL('../dist/agentless.cjs', import.meta.url))).exports;
   await main(process.argv.slice(2));
 }

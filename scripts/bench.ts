@@ -54,7 +54,7 @@ function run(argv: readonly string[], input = ''): Promise<Run> {
         // It has ended.
       }
     };
-    const timer = setInterval(look, 4);
+    const timer = setInterval(look, 10);
     child.stderr.on('data', (data: Buffer) => said.push(data));
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);

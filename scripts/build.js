@@ -1,4 +1,5 @@
-// Bundles src/ into dist/: ESM with splitting, so that each command loads only what it needs.
+// Bundles src/ into one file in dist/, and puts beside it what V8 makes of it, so that it need not at every start.
+import {spawnSync} from 'node:child_process';
 import {renameSync, rmSync} from 'node:fs';
 import {build} from 'esbuild';
 
@@ -24,32 +25,47 @@ const leaveOut = {
   },
 };
 
+/** Packages that few runs need: each in a file of its own, so that the others need not carry it. */
+const SELDOM = ['@inquirer/prompts', 'diff', 'node-forge', 'sshpk', 'undici'];
+
+const fileOf = (name) => name.replace('/', '-').replace('@', '');
+
+const setApart = {
+  name: 'set-apart',
+  setup(build) {
+    const filter = new RegExp(`^(${SELDOM.join('|')})$`);
+    build.onResolve({filter}, ({path}) => ({path: `./${fileOf(path)}.cjs`, external: true}));
+    // Imported for its effect, which no module of Node's is thought to have.
+    build.onResolve({filter: /^node:tls$/}, ({path}) => ({path, external: true, sideEffects: true}));
+  },
+};
+
 // Built beside its place: whoever runs the program meanwhile finds a whole one.
 const building = `dist-${process.pid}`;
-await build({
-  entryPoints: {main: 'src/main.ts', 'commands/index': 'src/commands/index.ts'},
+const common = {
   outdir: building,
+  outExtension: {'.js': '.cjs'},
   bundle: true,
-  splitting: true,
   platform: 'node',
-  format: 'esm',
+  format: 'cjs',
   target: 'node20',
+  // A module that is asked for later is loaded as CommonJS too.
+  supported: {'dynamic-import': false},
   minify: true,
   legalComments: 'none',
-  plugins: [leaveOut],
-  // oclif looks for these softly, for development only.
-  external: ['typescript', 'ts-node', 'tsx'],
-  chunkNames: 'chunks/[name]-[hash]',
-  // CommonJS inside an ES module bundle wants these.
-  banner: {
-    js: [
-      "import {createRequire as agentlessRequire} from 'node:module';",
-      "import {fileURLToPath as agentlessPath} from 'node:url';",
-      'const require = agentlessRequire(import.meta.url);',
-      'const __filename = agentlessPath(import.meta.url);',
-      "const __dirname = agentlessPath(new URL('.', import.meta.url));",
-    ].join(''),
-  },
-});
+};
+await Promise.all([
+  build({
+    ...common,
+    entryPoints: {agentless: 'src/main.ts'},
+    plugins: [leaveOut, setApart],
+    // oclif looks for these softly, for development only.
+    external: ['typescript', 'ts-node', 'tsx'],
+    define: {'import.meta.url': 'agentlessUrl'},
+    banner: {js: "const agentlessUrl=require('node:url').pathToFileURL(__filename).href;"},
+  }),
+  build({...common, entryPoints: Object.fromEntries(SELDOM.map((name) => [fileOf(name), name]))}),
+]);
+spawnSync(process.execPath, ['--import', 'tsx', 'scripts/compile.ts', building], {stdio: 'inherit'});
 rmSync('dist', {recursive: true, force: true});
 renameSync(building, 'dist');

@@ -6,6 +6,7 @@ import {createPrivateKey, createPublicKey, type KeyObject, X509Certificate} from
 import {Failure, Secret} from '../errors.js';
 import {NEW_IDENTITY} from './caller-words.js';
 import type {UserIdentity} from './cluster.js';
+import {subjectOf} from './tls-certificate.js';
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[\s\S]*?-----END \1-----/g;
 const CLUSTER = '1.3.9999.1.7';
@@ -74,22 +75,15 @@ function readSubject(
   authorities: readonly X509Certificate[],
   source: string,
 ): {user: string; cluster: string} {
-  const user = attribute(certificate, 'CN') ?? '';
-  const cluster = attribute(certificate, CLUSTER) ?? authorities.map(organizationOf).find(Boolean) ?? '';
+  const user = subjectOf(certificate, 'CN') ?? '';
+  const cluster = subjectOf(certificate, CLUSTER) ?? authorities.map(organizationOf).find(Boolean) ?? '';
   if (user === '' || cluster === '') throw notAnIdentity(source, 'does not say whose it is');
   if (certificate.ca) throw notAnIdentity(source, 'has no TLS certificate of a user before its authorities');
-  if (attribute(certificate, 'O') !== 'Node' || !user.endsWith(`.${cluster}`)) return {user, cluster};
+  if (subjectOf(certificate, 'O') !== 'Node' || !user.endsWith(`.${cluster}`)) return {user, cluster};
   throw notAnIdentity(source, 'belongs to a node, not to a person or a bot');
 }
 
-function attribute(certificate: X509Certificate, name: string): string | undefined {
-  const subject = certificate.toLegacyObject().subject as Readonly<
-    Record<string, string | string[] | undefined>
-  >;
-  return [subject[name]].flat()[0];
-}
-
-const organizationOf = (certificate: X509Certificate) => attribute(certificate, 'O');
+const organizationOf = (certificate: X509Certificate) => subjectOf(certificate, 'O');
 
 function checkValidity({validFrom, validTo}: X509Certificate, user: string, source: string): void {
   const now = Date.now();

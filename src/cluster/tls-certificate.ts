@@ -1,6 +1,8 @@
 // X.509 in a cluster: host authorities, and what they issue to nodes and to Auth.
 
 import {type KeyObject, X509Certificate} from 'node:crypto';
+// Node 20 must load it before a subject is read, or it has no createSecureContext for the rest of the process.
+import 'node:tls';
 
 const SERVER = '1.3.6.1.5.5.7.3.1';
 const CLIENT = '1.3.6.1.5.5.7.3.2';
@@ -22,11 +24,19 @@ export function readCertificates(texts: readonly string[]): readonly X509Certifi
   return certificates;
 }
 
+/** An attribute of the subject by its short name or object identifier, the first where there are several. */
+export function subjectOf(certificate: X509Certificate, attribute: string): string | undefined {
+  const subject: Readonly<Record<string, string | string[] | undefined>> = {
+    ...certificate.toLegacyObject().subject,
+  };
+  return [subject[attribute]].flat()[0];
+}
+
 /** What speaks against an authority of this cluster; undefined when nothing does. */
 export function authorityProblem(authority: X509Certificate, cluster: string): string | undefined {
   if (!authority.ca) return 'is not a certificate of an authority';
   // The organisation is how Auth itself tells whose authority it is.
-  const {O: organization} = authority.toLegacyObject().subject;
+  const organization = subjectOf(authority, 'O');
   if (organization !== cluster) return `belongs to ${JSON.stringify(organization)}, not to ${cluster}`;
   return validityProblem(authority);
 }
@@ -37,7 +47,7 @@ export function clientProblem(
   expected: {readonly key: KeyObject; readonly name: string; readonly role: string},
   authorities: readonly X509Certificate[],
 ): string | undefined {
-  const {O: organization, CN: name} = certificate.toLegacyObject().subject;
+  const [organization, name] = [subjectOf(certificate, 'O'), subjectOf(certificate, 'CN')];
   if (!certificate.publicKey.equals(expected.key)) return 'is for another key';
   if (name !== expected.name) return `is for ${JSON.stringify(name)}, not for ${expected.name}`;
   if (organization !== expected.role)

@@ -1,11 +1,10 @@
 // From flags to a cluster: as anybody, or as the person or bot whose identity is given.
 
 import {readFile} from 'node:fs/promises';
-import {connect} from '../cluster/client.js';
 import type {Cluster, Operator} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {operatorOf} from '../operations/operator.js';
-import type {Trust} from '../operations/settings.js';
+import type {Connect, Trust} from '../operations/settings.js';
 import {readIdentity} from './identity.js';
 
 /** connectionFlags as parsed. */
@@ -45,10 +44,12 @@ function certificatesIn(text: string): string {
 export async function connectionFrom(
   flags: Omit<ConnectionFlags, 'proxy-server'>,
   {clientVersion, warn}: Surroundings,
-): Promise<(proxy: string, stored?: Trust) => Cluster> {
+): Promise<Connect> {
   const {webAuthorities, caPins} = await trustFrom(flags);
-  return (proxy, stored) =>
-    connect({
+  return async (proxy, stored) => {
+    // It brings the wire's libraries with it, which what is asked first need not wait for.
+    const {connect} = await import('../cluster/client.js');
+    return connect({
       proxy,
       caFile: [...new Set([...webAuthorities, ...(stored?.webAuthorities ?? [])])],
       caPin: caPins.length > 0 ? caPins : (stored?.caPins ?? []),
@@ -58,6 +59,7 @@ export async function connectionFrom(
       env: process.env,
       onWarning: warn,
     });
+  };
 }
 
 /**
@@ -75,7 +77,7 @@ export async function asOperator<T>(
   const identity = await readIdentity(path, surroundings.warn);
   const {clientVersion, warn} = surroundings;
   const unverified = `the certificate of ${proxy} is not verified (--insecure); the auth service behind it is, by the identity`;
-  const cluster = (await connectionFrom(flags, {clientVersion, warn: () => warn(unverified)}))(proxy);
+  const cluster = await (await connectionFrom(flags, {clientVersion, warn: () => warn(unverified)}))(proxy);
   const hangUp = () => {
     cluster.close().catch(() => undefined);
   };

@@ -33,7 +33,7 @@ export interface HostFacts {
  * configuration that is broken already, no right to write it or `dataDir`.
  */
 export async function lookAt(host: Host, config: string, dataDir: string): Promise<HostFacts> {
-  const found = await probe(host, [config, dirname(config), dataDir]);
+  const found = await probe(host, [config, dirname(config), dataDir], config);
   const real = await realConfig(host, config);
   const daemon = await daemonOf(host, found, config, real);
   if (daemon === undefined) {
@@ -44,7 +44,7 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
   refuseUnwritable(found);
   const [version, tested, include] = await Promise.all([
     sshdVersion(host, daemon.program, found),
-    testedConfig(host, daemon, config),
+    testedConfig(host, daemon, config, found),
     includes(host, daemon, real),
   ]);
   const {effective} = tested;

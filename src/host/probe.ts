@@ -2,7 +2,7 @@
 // nothing but sh and, for some answers, /proc or systemctl; what is missing is an empty section.
 
 import {readOptions, splitWords} from './getopt.js';
-import type {Host} from './host.js';
+import type {Host, RunResult} from './host.js';
 
 export interface Process {
   readonly pid: number;
@@ -31,66 +31,88 @@ export interface Probe {
   readonly systemd: boolean;
   /** Of the paths asked about: those that cannot be written, or, where nothing is yet, cannot be made. */
   readonly unwritable: readonly string[];
+  /** What that sshd says to -T about the configuration asked about, without a daemon's options. */
+  readonly tested: RunResult | undefined;
 }
 
+// What the shell can do itself is not given to a program, each of which costs as much as all of that together. sshd is
+// asked in the left half of a pipe, beside the rest, and heard when that is through.
 const SCRIPT = String.raw`
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin
-mark=$1
-shift
+mark=$1 config=$2
+shift 2
 section() { printf '\n%s %s\n' "$mark" "$1"; }
-section uid; id -u
-section gid; id -g
-section hostname; uname -n
 sshd=$(command -v sshd)
-section sshd; echo "$sshd"
-section version; [ -z "$sshd" ] || "$sshd" -V 2>&1
-section unwritable
-for path; do
-  while [ ! -e "$path" ] && [ "$path" != / ]; do path=$(dirname "$path"); done
-  [ -w "$path" ] || echo "$path"
-done
-section systemd; [ -d /run/systemd/system ] && echo yes
-if [ -d /run/systemd/system ]; then
-  section sockets
-  for unit in ssh.socket sshd.socket; do
-    if systemctl --quiet is-active "$unit" 2>/dev/null; then
-      echo "$unit"; systemctl show --property=Listen "$unit" 2>/dev/null
-    fi
+ask() {
+  [ -n "$sshd" ] || return
+  section version; "$sshd" -V 2>&1
+  [ -f "$config" ] || return
+  section tested
+  complaints=$("$sshd" -T -f "$config" 2>&1 >&3)
+  status=$?
+  section status; echo "$status"
+  section complaints; echo "$complaints"
+}
+look() {
+  while read -r name _ effective _; do
+    case $name in Uid:) uid=$effective ;; Gid:) gid=$effective ;; esac
+  done 2>/dev/null </proc/self/status
+  read -r host 2>/dev/null </proc/sys/kernel/hostname
+  section uid; [ -n "$uid" ] && echo "$uid" || id -u
+  section gid; [ -n "$gid" ] && echo "$gid" || id -g
+  section hostname; [ -n "$host" ] && echo "$host" || uname -n
+  section sshd; echo "$sshd"
+  section unwritable
+  for path; do
+    while [ ! -e "$path" ] && [ "$path" != / ]; do path=$(dirname "$path"); done
+    [ -w "$path" ] || echo "$path"
   done
-fi
-here=$(readlink /proc/self/ns/mnt 2>/dev/null)
-# A job of systemd may have mounts of its own over the very files that the first process, and so each daemon, sees.
-first=$(readlink /proc/1/ns/mnt 2>/dev/null)
-for path in / "$@"; do
-  [ ! -e "$path" ] || [ "/proc/1/root$path" -ef "$path" ] || first=$here
-done
-[ -n "$first" ] && [ $# -gt 0 ] || first=$here
-cd /proc 2>/dev/null
-for comm in $(grep -ls '^sshd' [0-9]*/comm); do
-  blanks=$IFS IFS=/
-  set -- $comm
-  IFS=$blanks pid=$1 dir=/proc/$1
-  words=$(tr '\000' '\n' <"$dir/cmdline" 2>/dev/null)
-  case $words in *'[listener]'*|/*) ;; *) continue ;; esac
-  links=$(ls -ld "$dir/ns/mnt" "$dir/exe" "$dir/cwd" 2>/dev/null)
-  case $links in *"/ns/mnt -> $here"*|*"/ns/mnt -> $first"*) ;; *) continue ;; esac
-  section "argv $pid"; printf '%s\n' "$words"
-  section links; echo "$links"
-  section unit
+  section systemd; [ -d /run/systemd/system ] && echo yes
   if [ -d /run/systemd/system ]; then
-    unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "$dir/cgroup" 2>/dev/null | head -n 1)
-    [ -n "$unit" ] && [ "$(systemctl show --property=MainPID "$unit" 2>/dev/null)" = "MainPID=$pid" ] && echo "$unit"
+    section sockets
+    for unit in ssh.socket sshd.socket; do
+      if systemctl --quiet is-active "$unit" 2>/dev/null; then
+        echo "$unit"; systemctl show --property=Listen "$unit" 2>/dev/null
+      fi
+    done
   fi
-  section fd; ls -l "$dir/fd" 2>/dev/null
-  section tcp; grep -hs ' 0A ' "$dir/net/tcp" "$dir/net/tcp6"
-done
-section end
+  # A job of systemd may have mounts of its own over the very files that the first process, and so each daemon, sees.
+  first=1
+  [ $# -gt 0 ] || first=self
+  for path in / "$@"; do
+    [ ! -e "$path" ] || [ "/proc/1/root$path" -ef "$path" ] || first=self
+  done
+  cd /proc 2>/dev/null
+  for comm in $(grep -ls '^sshd' [0-9]*/comm); do
+    blanks=$IFS IFS=/
+    set -- $comm
+    IFS=$blanks pid=$1 dir=/proc/$1
+    words=$(tr '\000' '\n' <"$dir/cmdline" 2>/dev/null)
+    case $words in
+      */sshd'
+'-[TV]*) continue ;; # The one that is being asked, mostly.
+      *'[listener]'*|/*) ;;
+      *) continue ;;
+    esac
+    [ "$dir/ns/mnt" -ef self/ns/mnt ] || [ "$dir/ns/mnt" -ef "$first/ns/mnt" ] || continue
+    section "argv $pid"; printf '%s\n' "$words"
+    section unit
+    if [ -d /run/systemd/system ]; then
+      unit=$(sed -n 's|.*/\([^/]*\.service\)$|\1|p' "$dir/cgroup" 2>/dev/null | head -n 1)
+      [ -n "$unit" ] && [ "$(systemctl show --property=MainPID "$unit" 2>/dev/null)" = "MainPID=$pid" ] && echo "$unit"
+    fi
+    section links; ls -l "$dir/exe" "$dir/cwd" "$dir/fd" 2>/dev/null
+    section tcp; grep -hs ' 0A ' "$dir/net/tcp" "$dir/net/tcp6"
+  done
+  section end
+}
+ask 3>&1 | { look "$@" </dev/null; cat; }
 `;
 
-/** Runs the batch and reads its answer; `paths` are those that a change would write. */
-export async function probe(host: Host, paths: readonly string[] = []): Promise<Probe> {
+/** Runs the batch and reads its answer; `paths` are those that a change would write, `config` is a file of sshd's. */
+export async function probe(host: Host, paths: readonly string[] = [], config = ''): Promise<Probe> {
   const mark = `@@${Math.random().toString(36).slice(2)}`;
-  const {stdout} = await host.run(['sh', '-c', SCRIPT, 'sh', mark, ...paths]);
+  const {stdout} = await host.run(['sh', '-c', SCRIPT, 'sh', mark, config, ...paths]);
   return readProbe(stdout, mark);
 }
 
@@ -109,9 +131,17 @@ export function readProbe(text: string, mark: string): Probe {
     version: value('version') ?? '',
     systemd: value('systemd') === 'yes',
     unwritable: [...new Set(value('unwritable')?.split('\n') ?? [])],
+    tested: readTested(value),
     sockets: readSockets(value('sockets') ?? ''),
     listeners: readListeners(sections),
   };
+}
+
+/** Undefined as well when it was cut off. */
+function readTested(value: (name: string) => string | undefined): RunResult | undefined {
+  const status = value('status');
+  if (status === undefined) return undefined;
+  return {status: Number(status), stdout: value('tested') ?? '', stderr: value('complaints') ?? ''};
 }
 
 type Section = {readonly name: string; readonly body: string};
@@ -123,12 +153,12 @@ function readListeners(sections: readonly Section[]): Process[] {
     if (argv === undefined) return [];
     const next = (name: string) =>
       sections
-        .slice(index, index + 5)
+        .slice(index, index + 4)
         .find((one) => one.name === name)
         ?.body.trim() ?? '';
     const link = (name: string) =>
       new RegExp(` /proc/\\d+/${name} -> (.*)$`, 'm').exec(next('links'))?.[1] ?? '';
-    const inodes = new Set([...next('fd').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
+    const inodes = new Set([...next('links').matchAll(/socket:\[(\d+)\]/g)].map((match) => match[1]));
     return [
       {
         pid: Number(section.name.slice('argv '.length)),

@@ -46,9 +46,15 @@ export interface Tested {
   readonly unloaded: readonly string[];
 }
 
-/** The same with the host keys that sshd complains about. */
-export async function testedConfig(host: Host, daemon: Daemon, config: string): Promise<Tested> {
-  const {status, stdout, stderr} = await runSshd(host, sshdCommand(daemon, '-T', config));
+/** The same with the host keys that sshd complains about. The probe may have asked already, as for this daemon. */
+export async function testedConfig(
+  host: Host,
+  daemon: Daemon,
+  config: string,
+  probe?: Pick<Probe, 'sshd' | 'tested'>,
+): Promise<Tested> {
+  const told = daemon.program === probe?.sshd && daemon.options.length === 0 ? probe.tested : undefined;
+  const {status, stdout, stderr} = await runSshd(host, sshdCommand(daemon, '-T', config), told);
   if (status !== 0) throw refusal(config, stderr);
   // "Could not" until 8.3.
   const complaints = stderr.matchAll(/^(?:Unable to|Could not) load host key: (.*?)\r?$/gm);
@@ -78,8 +84,8 @@ const PRIVSEP = /Missing privilege separation directory: (\S+)/;
  * sshd -t and -T need the privilege separation directory, which does not exist before the first start (images,
  * socket activation). It lies under /run, empty and owned by root; sshd's own unit makes it the same way.
  */
-async function runSshd(host: Host, argv: readonly string[]): Promise<RunResult> {
-  const result = await host.run(argv);
+async function runSshd(host: Host, argv: readonly string[], told?: RunResult): Promise<RunResult> {
+  const result = told ?? (await host.run(argv));
   const missing = PRIVSEP.exec(result.stderr)?.[1];
   if (missing === undefined) return result;
   await host.makeDirectory(missing, {mode: 0o755});

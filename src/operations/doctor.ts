@@ -82,7 +82,7 @@ async function onlineFindings(
         : 'this host has joined none';
     return {findings: [skip('name', `no cluster was looked for: ${why}`, fix)]};
   }
-  const cluster = tools.connect(proxy, settings?.trust);
+  const cluster = await tools.connect(proxy, settings?.trust);
   try {
     const joined = settings && (await joinedTools(host, wish.dataDir, cluster, patient));
     return await walkToCluster({way: tools.wayTo(proxy, settings?.trust), cluster, ...(joined && {joined})});

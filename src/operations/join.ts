@@ -5,7 +5,7 @@ import {randomUUID} from 'node:crypto';
 import type {Cluster} from '../cluster/cluster.js';
 import type {AwsProof, Proof} from '../cluster/proof.js';
 import {Failure} from '../errors.js';
-import {lookAt} from '../host/facts.js';
+import {type HostFacts, lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import {admit, credentialsBy} from './admission.js';
 import {carryOut} from './carry-out.js';
@@ -50,23 +50,27 @@ export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
       hint: 'give the web address of your proxy: --proxy-server teleport.example.com:443',
     });
   }
-  const cluster = tools.connect(proxy, owned?.settings.trust);
+  if (owned === undefined && wish.admission === undefined && !wish.dryRun) throw noToken();
   tools.report.heading(
     `Joining ${wish.hostname ?? owned?.settings.hostname ?? tools.host.name} through ${proxy}`,
   );
+  // The host is asked first: its processes work while the cluster's client is still being loaded.
+  const looking = lookAt(tools.host, wish.config, wish.dataDir);
+  looking.catch(() => undefined);
+  const cluster = await tools.connect(proxy, owned?.settings.trust);
   try {
-    return await (owned ? joinAgain(tools, wish, cluster, owned) : joinFirst(tools, again, cluster));
+    return await (owned
+      ? joinAgain(tools, wish, cluster, owned, looking)
+      : joinFirst(tools, again, cluster, looking));
   } finally {
     await cluster.close();
   }
 }
 
-async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster): Promise<Joined> {
-  const {host, report} = tools;
-  if (wish.admission === undefined && !wish.dryRun) throw noToken();
+type Looking = Promise<HostFacts>;
 
-  // The host is asked first: its processes work while the cluster's client is still being loaded.
-  const looking = lookAt(host, wish.config, wish.dataDir);
+async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking: Looking): Promise<Joined> {
+  const {host, report} = tools;
   const asked = cluster.describe();
   const admitting = wish.admission && admit(cluster, wish.admission);
   admitting?.catch(() => undefined);

@@ -32,7 +32,7 @@ export interface LeaveWish {
 
 export interface LeaveTools {
   readonly host: Host;
-  readonly connect: (proxy: string) => Cluster;
+  readonly connect: (proxy: string) => Cluster | Promise<Cluster>;
   readonly report: Reporter;
   readonly confirm: Confirm;
   readonly signal: AbortSignal;
@@ -44,7 +44,7 @@ export async function leave(tools: LeaveTools, wish: LeaveWish): Promise<Departu
   const joined = await readMembership(tools.host, wish.dataDir, tools.report);
   if (joined === undefined) return NOT_JOINED;
   tools.report.heading(`Leaving ${joined.settings.cluster}`);
-  const cluster = tools.connect(joined.settings.proxy);
+  const cluster = await tools.connect(joined.settings.proxy);
   try {
     const facts = await look(tools, wish, joined);
     const registered = await findRecord(tools, wish, joined, cluster);

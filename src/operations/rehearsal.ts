@@ -63,18 +63,16 @@ async function play(host: Host, script: Script, stage: string, put: Put): Promis
     stage,
     script.keys.map((key) => key.file),
   );
-  const config = await put('sshd_config', script.configFor(layout));
   const authority = generateKey(script.authority);
-  await Promise.all([
+  const line = formatPublicKey(publicBlob(authority));
+  const [config, knownHosts] = await Promise.all([
+    put('sshd_config', script.configFor(layout)),
+    put('known_hosts', `@cert-authority * ${line}\n`),
+    put(layout.userAuthorities, `${line}\n`),
     ...script.keys.map((key) =>
       put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority)),
     ),
-    put(layout.userAuthorities, `${formatPublicKey(publicBlob(authority))}\n`),
   ]);
-  const knownHosts = await put(
-    'known_hosts',
-    `@cert-authority * ${formatPublicKey(publicBlob(authority))}\n`,
-  );
   const client: Client = {
     knownHosts,
     server: sshdCommand(script.facts.daemon, '-i', config),

@@ -2,7 +2,7 @@
 // as the first join, with whoever speaks for the host instead of a token. `join openssh` and `renew` both go here.
 
 import type {Cluster, Node} from '../cluster/cluster.js';
-import {lookAt} from '../host/facts.js';
+import type {HostFacts} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import type {Step} from '../plan/step.js';
 import {carryOut} from './carry-out.js';
@@ -53,6 +53,7 @@ export async function joinAgain(
   asked: JoinWish,
   cluster: Cluster,
   owned: Ownership,
+  looking: Promise<HostFacts>,
 ): Promise<Joined> {
   const {hostname = owned.settings.hostname} = asked;
   // Whoever names the node anew knows which host this is.
@@ -61,7 +62,7 @@ export async function joinAgain(
   if (wish.proxy !== undefined && wish.proxy !== owned.settings.proxy)
     await refuseUnlessNamed(owned.settings.cluster, cluster);
   const speak = speakForJoin(tools, wish, cluster, owned);
-  const assessment = await assess(tools, wish, cluster, owned, speak, true);
+  const assessment = await assess(tools, wish, cluster, owned, looking, speak, true);
   const {scene, settings, credentials, users, record} = assessment;
   await rehearseChange(tools, wish, assessment);
   if (wish.dryRun) {
@@ -80,13 +81,13 @@ export async function assess(
   wish: JoinWish,
   cluster: Cluster,
   owned: Ownership,
+  looking: Promise<HostFacts>,
   speak: Speak,
   sign: boolean,
 ): Promise<Assessment> {
   const {host, report} = tools;
   const renamed = owned.host !== host.name;
   if (renamed && !wish.renamed) report.warn(ofOtherHost(owned.host, host.name));
-  const looking = lookAt(host, wish.config, wish.dataDir);
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
   const wanted = {...draft(wish, owned.settings, facts), ...names};

@@ -3,6 +3,7 @@
 
 import type {UserIdentity} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
+import {lookAt} from '../host/facts.js';
 import type {Tools} from './join.js';
 import type {Ownership} from './ownership.js';
 import {readOwnership} from './ownership.js';
@@ -44,11 +45,13 @@ export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
   if (owned === undefined) throw notJoined();
   const {cluster: name, hostname, proxy, trust} = owned.settings;
   tools.report.heading(`${wish.check ? 'Checking' : 'Renewing'} ${hostname} at ${name}`);
-  const cluster = tools.connect(proxy, trust);
+  const again = asBefore(wish, owned);
+  const looking = lookAt(tools.host, again.config, again.dataDir);
+  looking.catch(() => undefined);
+  const cluster = await tools.connect(proxy, trust);
   try {
-    const again = asBefore(wish, owned);
     const speak = speakFor(tools, cluster, owned, wish.operator);
-    const assessment = await assess(tools, again, cluster, owned, speak, !wish.check);
+    const assessment = await assess(tools, again, cluster, owned, looking, speak, !wish.check);
     if (wish.check) return told(assessment, false, wish);
     for (const path of pathsOf(assessment.drift)) {
       if (!wish.repair) tools.report.warn(`${path} lacks our lines, so sshd uses none of our files`);

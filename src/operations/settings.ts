@@ -52,7 +52,7 @@ export type Trust = {
 };
 
 /** Opens the cluster behind a proxy; `stored`: by what an earlier join of this host has trusted it. */
-export type Connect = (proxy: string, stored?: Trust) => Cluster;
+export type Connect = (proxy: string, stored?: Trust) => Promise<Cluster>;
 
 /** Kept in the ownership record; plain data. */
 export interface JoinSettings {

@@ -15,18 +15,21 @@ export async function onStage<T>(
   work: (stage: string, put: Put) => Promise<T>,
 ): Promise<T> {
   const stage = await newStage(host, uid);
-  const written: string[] = [];
+  const written = new Map<string, Promise<void>>();
   const put: Put = async (name, content, mode = 0o600) => {
     const path = name.startsWith('/') ? name : join(stage, name);
-    written.push(path);
     const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
-    await host.write(path, bytes, {mode});
+    const writing = host.write(path, bytes, {mode});
+    written.set(path, writing);
+    await writing;
     return path;
   };
   try {
     return await work(stage, put);
   } finally {
-    for (const path of written) await host.remove(path);
+    // Where one has failed, the others are still being written.
+    await Promise.allSettled(written.values());
+    await Promise.all([...written.keys()].map((path) => host.remove(path)));
     await host.remove(stage);
   }
 }

@@ -83,7 +83,7 @@ async function ask(
     throw error;
   });
   if (identity === undefined) return undefined;
-  const cluster = connect(settings.proxy, settings.trust);
+  const cluster = await connect(settings.proxy, settings.trust);
   try {
     return await askCluster(cluster, identity, {settings, held, trusted, commands});
   } finally {

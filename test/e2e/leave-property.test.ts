@@ -80,7 +80,7 @@ describe('joining and leaving', function () {
   const silent = {heading: () => undefined, step: () => undefined, warn: () => undefined};
   const tools = () => ({
     host: new LocalHost(),
-    connect: () => clientOf(cluster, {deadline: 30_000}),
+    connect: async () => clientOf(cluster, {deadline: 30_000}),
     report: silent,
     confirm: async () => false,
     signal: new AbortController().signal,

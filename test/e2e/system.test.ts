@@ -148,6 +148,14 @@ describe('join openssh on the default paths', function () {
     expect(machine(), 'nothing of the machine').to.deep.equal(outside);
   });
 
+  it('leaves no failed login behind: a rehearsal comes as nobody that sshd would note', async () => {
+    configure();
+    await startSshd();
+    const {result} = await joinThere(['--dry-run']);
+    expect(result.names).to.include('web1');
+    expect(readFileSync(space.path('/var/log/btmp'))).to.have.length(0);
+  });
+
   it('goes before a drop-in of others that sets TrustedUserCAKeys earlier, and keeps that authority', async function () {
     if (!sshdIsAtLeast(8, 4)) skip(this, 'this sshd has no drop-ins');
     configure();

@@ -80,7 +80,7 @@ export class JoinScene {
   }
 
   private tools(host: CrashingHost): Tools {
-    const connect = () => mortal(clientOf(this.stage.cluster, {deadline: 30_000}), host);
+    const connect = async () => mortal(clientOf(this.stage.cluster, {deadline: 30_000}), host);
     return {host, connect, ...silent((text) => this.warnings.push(text))};
   }
 

@@ -1,4 +1,4 @@
-// A mount namespace with its own /etc, /run and /var/lib: the default paths can be exercised, and the machine's own are
+// A mount namespace with its own /etc, /run, /var/lib and /var/log: the default paths can be exercised, and the machine's own are
 // not touched. The network is the machine's: the cluster outside is reached, and so is the sshd inside.
 
 import {type ChildProcess, execFileSync, spawn} from 'node:child_process';
@@ -14,6 +14,8 @@ cp -a /etc/. "$1/etc"
 mount --bind "$1/etc" /etc
 mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs -o mode=755 lib /var/lib
+mount -t tmpfs -o mode=755 log /var/log
+touch /var/log/btmp /var/log/wtmp /var/log/lastlog
 mkdir -m 755 /run/sshd
 rm -rf /etc/ssh/sshd_config.d /etc/ssh/agentless
 mkdir -m 755 /etc/ssh/sshd_config.d

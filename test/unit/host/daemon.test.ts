@@ -21,6 +21,7 @@ const PROBE: Probe = {
   sockets: [],
   systemd: true,
   unwritable: [],
+  tested: undefined,
 };
 
 const DEFAULT = '/etc/ssh/sshd_config';

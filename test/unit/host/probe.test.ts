@@ -109,9 +109,9 @@ describe('the answer of a probe', () => {
   ].join('\n');
 
   const links = (pid: number, exe: string, cwd: string) =>
-    Object.entries({'ns/mnt': 'mnt:[4026531841]', exe, cwd})
+    `${Object.entries({exe, cwd})
       .map(([name, to]) => `lrwxrwxrwx 1 root root 0 Jan  1 00:00 /proc/${pid}/${name} -> ${to}\n`)
-      .join('');
+      .join('')}\n/proc/${pid}/fd:\n${FD}\n`;
 
   it('is read section by section', () => {
     const read = readProbe(
@@ -122,6 +122,9 @@ describe('the answer of a probe', () => {
         ['sshd', '/usr/sbin/sshd\n'],
         ['version', 'OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19\n'],
         ['unwritable', '/etc\n/etc\n/var/lib\n'],
+        ['tested', 'port 22\n'],
+        ['status', '0\n'],
+        ['complaints', 'Unable to load host key: /x\n'],
         ['systemd', 'yes\n'],
         [
           'sockets',
@@ -130,12 +133,10 @@ describe('the answer of a probe', () => {
         ['argv 812', 'sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups\n\n'],
         ['links', links(812, '/usr/sbin/sshd (deleted)', '/')],
         ['unit', 'ssh.service\n'],
-        ['fd', FD],
         ['tcp', TCP],
         ['argv 900', 'sshd: root [priv]\n'],
         ['links', links(900, '/usr/sbin/sshd', '/')],
         ['unit', ''],
-        ['fd', FD],
         ['tcp', TCP],
         ['end'],
       ),
@@ -149,6 +150,7 @@ describe('the answer of a probe', () => {
       version: 'OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19',
       systemd: true,
       unwritable: ['/etc', '/var/lib'],
+      tested: {status: 0, stdout: 'port 22', stderr: 'Unable to load host key: /x'},
       sockets: [{unit: 'ssh.socket', listening: ['0.0.0.0:22', '[::]:22']}],
       listeners: [
         {
@@ -170,6 +172,7 @@ describe('the answer of a probe', () => {
       unwritable: [],
       sshd: undefined,
       version: '',
+      tested: undefined,
       systemd: false,
       sockets: [],
       listeners: [],
@@ -187,12 +190,10 @@ describe('the answer of a probe', () => {
         ['argv 10', '/usr/sbin/sshd\n-D\n'],
         ['links'],
         ['unit'],
-        ['fd'],
         ['tcp'],
         ['argv 20', '/usr/sbin/sshd\n-f\n/x\n'],
         ['links', links(20, '/usr/sbin/sshd', '/srv')],
         ['unit', 'ssh.service\n'],
-        ['fd', FD],
         ['tcp', TCP],
       ),
       MARK,
