@@ -53,6 +53,16 @@ ask() {
   section status; echo "$status"
   section complaints; echo "$complaints"
 }
+# Sockets that listen come first. Whoever reads on has the kernel search its table of all connections, which is large.
+listening() {
+  while read -r line; do
+    case $line in
+      sl*) ;;
+      *' 0A '*) echo "$line" ;;
+      *) break ;;
+    esac
+  done 2>/dev/null <"$1"
+}
 look() {
   while read -r name _ effective _; do
     case $name in Uid:) uid=$effective ;; Gid:) gid=$effective ;; esac
@@ -87,7 +97,7 @@ look() {
     blanks=$IFS IFS=/
     set -- $comm
     IFS=$blanks pid=$1 dir=/proc/$1
-    words=$(tr '\000' '\n' <"$dir/cmdline" 2>/dev/null)
+    words=$(tr '\000' '\n' 2>/dev/null <"$dir/cmdline")
     case $words in
       */sshd'
 '-[TV]*) continue ;; # The one that is being asked, mostly.
@@ -102,7 +112,7 @@ look() {
       [ -n "$unit" ] && [ "$(systemctl show --property=MainPID "$unit" 2>/dev/null)" = "MainPID=$pid" ] && echo "$unit"
     fi
     section links; ls -l "$dir/exe" "$dir/cwd" "$dir/fd" 2>/dev/null
-    section tcp; grep -hs ' 0A ' "$dir/net/tcp" "$dir/net/tcp6"
+    section tcp; listening "$dir/net/tcp"; listening "$dir/net/tcp6"
   done
   section end
 }
