@@ -4,6 +4,7 @@
 import type {Cluster, Node} from '../cluster/cluster.js';
 import type {HostFacts} from '../host/facts.js';
 import type {Host} from '../host/host.js';
+import {SCHEDULER_PLACES} from '../host/scheduler.js';
 import type {Step} from '../plan/step.js';
 import {carryOut} from './carry-out.js';
 import {changes, commandSteps, isPlacement} from './changes.js';
@@ -23,6 +24,7 @@ import {interruptible} from './reporter.js';
 import {prepareScene, type Scene} from './scene.js';
 import {draft, type JoinSettings, type JoinWish} from './settings.js';
 import type {Authorities} from './speaker.js';
+import {hasTimer} from './timer/plan.js';
 import {mergeAuthorities, readExisting, type UserAuthorities} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 import {refuseUnlessNamed, type Speak, speakForJoin} from './voice.js';
@@ -64,6 +66,8 @@ export async function joinAgain(
   const speak = speakForJoin(tools, wish, cluster, owned);
   const assessment = await assess(tools, wish, cluster, owned, looking, speak, true);
   const {scene, settings, credentials, users, record} = assessment;
+  if (settings.identity === 'discarded' && hasTimer(owned.files, SCHEDULER_PLACES))
+    tools.report.warn(IDLE_TIMER);
   await rehearseChange(tools, wish, assessment);
   if (wish.dryRun) {
     const {certificates} = credentials;
@@ -74,6 +78,9 @@ export async function joinAgain(
   const changed = await bringAbout(tools, wish, assessment, 'join openssh');
   return joined(changed, settings, scene, credentials, users);
 }
+
+const IDLE_TIMER =
+  'the timer has nothing to renew with any more: take it out with `agentless renew --remove-timer`, or keep the identity';
 
 /** `sign`: what is due is signed, which changes nothing on this host; else it is only told. */
 export async function assess(

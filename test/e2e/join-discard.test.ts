@@ -99,6 +99,25 @@ describe('a host that keeps no credential', function () {
     expect(await scene.stage.host()).to.deep.equal(before);
   });
 
+  it('warns of a timer that has nothing to renew with from then on', async () => {
+    await scene.joinByToken();
+    const path = '/etc/systemd/system/agentless-renew.timer';
+    const file = join(scene.stage.dataDir, 'record.json');
+    const record = JSON.parse(readFileSync(file, 'utf8'));
+    const [change] = record.changes;
+    record.changes.push({...change, path, before: {kind: 'absent'}, saved: undefined, via: undefined});
+    writeFileSync(file, JSON.stringify(record), {mode: 0o600});
+    const kept = await scene.join();
+    expect({exit: kept.exit, warned: /timer/.test(kept.warnings.join())}).to.deep.equal({
+      exit: 0,
+      warned: false,
+    });
+    const {exit, warnings} = await scene.join([...speaking(), '--discard-identity']);
+    expect(exit).to.equal(0);
+    expect(warnings.join('\n')).to.include('take it out with `agentless renew --remove-timer`');
+    expectDiscarded('with a timer');
+  });
+
   it('leaves, record and all, with --identity', async () => {
     await WAYS['a token']?.();
     const {exit, result, warnings} = await scene.run('leave', speaking());

@@ -48,6 +48,11 @@ export function timerPaths({units, crontabs}: SchedulerPlaces) {
   return {service: join(units, SERVICE), timer: join(units, TIMER), crontab: join(crontabs, JOB)};
 }
 
+/** Whether a timer of ours is among the files of a joined host. */
+export function hasTimer(files: readonly string[], places: SchedulerPlaces): boolean {
+  return Object.values(timerPaths(places)).some((path) => files.includes(path));
+}
+
 /**
  * Steps that put the timer in place; none where it stands and runs as wished. HOST_UNSUITABLE where nothing runs jobs by
  * the clock, or where a file of that name is somebody else's. Reads the host and changes nothing.
