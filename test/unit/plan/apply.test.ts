@@ -296,6 +296,20 @@ describe('applying a plan', () => {
       expect(readdirSync(root)).to.deep.equal(['file']);
     });
 
+    it('keeps a directory above it that others have come to use', async () => {
+      const deep = join(root, 'above/data');
+      const racing = new CrashingHost(host);
+      racing.onOperation = (_, {kind, what}) => {
+        if (kind === 'remove' && what === deep) writeFileSync(join(root, 'above/theirs'), '');
+      };
+      const error: unknown = await apply(racing, [command('false')], {...options, dataDir: deep}).catch(
+        (reason: unknown) => reason,
+      );
+      expect(error).to.include({code: 'CHANGE_FAILED'});
+      expect(readdirSync(join(root, 'above'))).to.deep.equal(['theirs']);
+      expect(readdirSync(root).sort()).to.deep.equal(['above', 'file']);
+    });
+
     it('that cannot be made is said with a hint', async function () {
       if (process.getuid?.() !== 0) skip(this, 'only root can be told that even root may not');
       const error: unknown = await apply(host, [write('new', 'x')], {
