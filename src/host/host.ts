@@ -38,6 +38,8 @@ export interface Lock {
 /** Errors of the system (ENOSPC, EACCES, EROFS …) come through as thrown, with `code`. */
 export interface Host {
   readonly name: string;
+  /** Whose rights everything here is done with. */
+  readonly uid: number;
   look(path: string): Promise<Entry | undefined>;
   /** The path with every symbolic link resolved; fails with ENOENT on a dangling one. */
   resolve(path: string): Promise<string>;

@@ -137,6 +137,7 @@ async function setOwnership(file: FileHandle, wanted: Partial<Ownership>): Promi
 /** The machine that this process runs on. Durable means fsync of the file and of the directory that names it. */
 export class LocalHost implements Host {
   readonly name = hostname();
+  readonly uid = process.geteuid?.() ?? 0;
 
   async look(path: string): Promise<Entry | undefined> {
     const found = await lookUp(path);

@@ -6,10 +6,12 @@ import type {Entry, Host, Lock, RunOptions, RunResult} from './host.js';
 /** Refuses every change with EROFS before it is tried. Programs are run as told: they are the caller's to choose. */
 export class ReadOnlyHost implements Host {
   readonly name: string;
+  readonly uid: number;
   readonly #host: Host;
 
   constructor(host: Host) {
     this.name = host.name;
+    this.uid = host.uid;
     this.#host = host;
   }
 

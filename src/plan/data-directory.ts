@@ -2,7 +2,7 @@
 
 import {basename, dirname, join} from 'node:path';
 import {Failure} from '../errors.js';
-import type {Host, Lock} from '../host/host.js';
+import type {Entry, Host, Lock, Ownership} from '../host/host.js';
 import {codeOf} from '../system-error.js';
 
 export interface DataDirectory {
@@ -98,13 +98,32 @@ async function missing(host: Host, path: string): Promise<readonly string[]> {
   return entries.filter(({found}) => found === undefined).map(({each}) => each);
 }
 
-/** Whoever may write here may have any file of the host replaced by the next recovery. */
+/**
+ * Why somebody else could have written what is here; undefined when only we and root can have. Whoever may write here may
+ * have any file of the host replaced by the next recovery, and any command run by the next leave.
+ */
+export function strangersHand({uid: ours}: Pick<Host, 'uid'>, {mode, uid}: Ownership): string | undefined {
+  if (uid !== 0 && uid !== ours) return `belongs to another user (uid ${uid})`;
+  return (mode & 0o022) === 0 ? undefined : 'can be written by others';
+}
+
+/** HOST_UNSUITABLE for such a directory, and for what is none. */
 async function refuseOpenToOthers(host: Host, path: string): Promise<void> {
   const entry = await host.look(path);
-  if (entry?.kind === 'directory' && (entry.mode & 0o022) === 0) return;
-  const what = entry?.kind === 'directory' ? 'can be written by others' : 'is not a directory';
+  const what = entry?.kind === 'directory' ? strangersHand(host, entry) : 'is not a directory';
+  if (what === undefined) return;
+  const fix = what.startsWith('belongs') ? `chown ${host.uid} ${path}` : `chmod 0700 ${path}`;
   throw new Failure('HOST_UNSUITABLE', `the data directory ${path} ${what}`, {
-    hint: `look who did that and what is in it, then \`chmod 0700 ${path}\` or name another one by --data-dir`,
+    hint: `look who did that and what is in it, then \`${fix}\` or name another one by --data-dir`,
+  });
+}
+
+/** The same for a file in it that is about to be believed. */
+export function refuseStrangersFile(host: Host, path: string, entry: Entry): void {
+  const what = entry.kind === 'file' ? strangersHand(host, entry) : undefined;
+  if (what === undefined) return;
+  throw new Failure('HOST_UNSUITABLE', `${path} ${what}, so it is not believed`, {
+    hint: 'look who did that and what is in it; nothing was changed',
   });
 }
 

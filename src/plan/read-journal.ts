@@ -1,6 +1,6 @@
 import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
-import type {DataDirectory} from './data-directory.js';
+import {type DataDirectory, refuseStrangersFile} from './data-directory.js';
 import {type BegunPath, FORMAT, type Header, type Journal, type Settings} from './journal.js';
 import type {State} from './state.js';
 import type {CommandStep} from './step.js';
@@ -77,6 +77,7 @@ export async function readJournal(
   directory: DataDirectory,
 ): Promise<Journal | 'absent' | 'empty'> {
   const entry = await host.look(directory.journal);
+  if (entry !== undefined) refuseStrangersFile(host, directory.journal, entry);
   if (entry === undefined) return 'absent';
   if (entry.kind !== 'file') throw unreadable(directory, 'it is not a file');
   const [first, ...rest] = wholeLines(Buffer.from(entry.bytes).toString('utf8'), directory);

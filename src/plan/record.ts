@@ -3,7 +3,7 @@
 
 import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
-import {dataDirectory} from './data-directory.js';
+import {dataDirectory, refuseStrangersFile} from './data-directory.js';
 import {type BegunPath, FORMAT, type Journal, type Settings} from './journal.js';
 import {type State, sameState} from './state.js';
 import type {Lasting} from './step.js';
@@ -86,6 +86,7 @@ export async function readRecord(host: Host, dataDir: string): Promise<Ownership
   const {record: path, saved} = dataDirectory(dataDir);
   const entry = await host.look(path);
   if (entry === undefined) return undefined;
+  refuseStrangersFile(host, path, entry);
   const value = entry.kind === 'file' ? parse(entry.bytes) : undefined;
   const {version} = Object(value) as {version?: unknown};
   if (typeof version === 'number' && version > FORMAT) {

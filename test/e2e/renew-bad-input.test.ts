@@ -5,6 +5,8 @@ import {execFileSync} from 'node:child_process';
 import {createPrivateKey, createPublicKey, generateKeyPairSync} from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -24,6 +26,7 @@ import {temporaryCluster} from '../support/dev-cluster.js';
 import {inProcess} from '../support/in-process.js';
 import {JoinedStage} from '../support/joined-stage.js';
 import {schemaNamed, violations} from '../support/json-schema.js';
+import {skip} from '../support/skip.js';
 import type {Envelope} from '../support/stage.js';
 import {snapshot} from '../support/tree.js';
 
@@ -110,6 +113,24 @@ describe('renew with bad input', () => {
   it('a data directory that others may write to', async () => {
     chmodSync(joined.stage.dataDir, 0o777);
     await expectRefused(6, 'HOST_UNSUITABLE', /can be written by others/, /chmod 0700/);
+  });
+
+  it('a data directory, or a record in it, of another user: what it says would be done as root', async function () {
+    if (process.getuid?.() !== 0) skip(this, 'only root can give files away');
+    const trace = join(joined.stage.root, 'trace');
+    edit(joined.record, (text) =>
+      JSON.stringify({...JSON.parse(text), lasting: [{argv: ['true'], before: ['touch', trace]}]}),
+    );
+    chownSync(joined.record, 65534, 65534);
+    await expectRefused(
+      6,
+      'HOST_UNSUITABLE',
+      /record\.json belongs to another user \(uid 65534\)/,
+      /look who did that/,
+    );
+    chownSync(joined.stage.dataDir, 65534, 65534);
+    await expectRefused(6, 'HOST_UNSUITABLE', /data directory .* belongs to another user/, /chown 0 /);
+    expect(existsSync(trace)).to.equal(false);
   });
 
   describe('the identity', () => {

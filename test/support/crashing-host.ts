@@ -32,6 +32,7 @@ type Partway = Partial<Record<'torn' | 'temporary', () => Promise<void>>>;
  */
 export class CrashingHost implements Host {
   readonly name: string;
+  readonly uid: number;
   readonly operations: Operation[] = [];
   dead = false;
   /** Called before every mutating operation, with its number from 1. */
@@ -44,6 +45,7 @@ export class CrashingHost implements Host {
     private readonly isMutating: (argv: readonly string[]) => boolean = () => false,
   ) {
     this.name = real.name;
+    this.uid = real.uid;
   }
 
   async #mutate<T>(operation: Operation, act: () => Promise<T>, partway: Partway = {}): Promise<T> {

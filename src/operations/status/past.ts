@@ -76,7 +76,12 @@ function otherHost(host: Host, record: OwnershipRecord, commands: Commands): Pro
 async function openToOthers(host: Host, dataDir: string): Promise<Problem[]> {
   const real = await host.resolve(dataDir).catch(() => dataDir);
   const entry = await host.look(real);
-  if (entry?.kind !== 'directory' || (entry.mode & 0o077) === 0) return [];
+  if (entry?.kind !== 'directory') return [];
+  if (entry.uid !== 0 && entry.uid !== host.uid) {
+    const text = `${dataDir} belongs to another user (uid ${entry.uid}): nothing in it can be believed`;
+    return [problem('DATA_DIRECTORY_OPEN', text, `look what is in it, then: sudo chown -R root ${dataDir}`)];
+  }
+  if ((entry.mode & 0o077) === 0) return [];
   const mode = entry.mode.toString(8).padStart(4, '0');
   const who = (entry.mode & 0o022) === 0 ? 'read' : 'written';
   return [
