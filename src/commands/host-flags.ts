@@ -1,7 +1,15 @@
 // The flags of every command that looks at or changes this host.
 
+import {resolve} from 'node:path';
+import {CLIError} from '@oclif/core/errors';
 import * as Flags from '@oclif/core/flags';
 import {Failure} from '../errors.js';
+
+/** Absolute: it is stored, and read by jobs and by sshd, which are elsewhere. */
+async function place(given: string): Promise<string> {
+  if (given !== '') return resolve(given);
+  throw new CLIError('expected a path but received nothing');
+}
 
 /** Where this tool keeps what it knows of the host. */
 export const dataDirFlag = {
@@ -9,15 +17,25 @@ export const dataDirFlag = {
     summary: 'where this tool keeps its state',
     default: '/var/lib/agentless',
     helpValue: 'DIR',
+    parse: place,
   }),
+};
+
+const CONFIG = {
+  summary: 'configuration file of sshd',
+  helpValue: 'FILE',
+  parse: place,
+};
+
+export const configFlag = {
+  'openssh-config': Flags.string({...CONFIG, default: '/etc/ssh/sshd_config'}),
 };
 
 /** For commands that need no join to look at sshd. */
 export const joinedConfigFlag = {
   'openssh-config': Flags.string({
-    summary: 'configuration file of sshd',
+    ...CONFIG,
     defaultHelp: async () => 'the one that was joined, else /etc/ssh/sshd_config',
-    helpValue: 'FILE',
   }),
 };
 

@@ -1,6 +1,7 @@
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {agentless} from '../support/cli.js';
 import {Stage} from '../support/stage.js';
 
 describe('join openssh, end to end', () => {
@@ -86,6 +87,19 @@ describe('join openssh, end to end', () => {
     expect(readFileSync(stage.sshd.log, 'latin1').slice(log.length)).to.not.match(/SIGHUP|Server listening/);
     expect(stage.cluster.nodes()).to.have.length(1);
     expect(stage.cluster.stats.requests['POST /webapi/host/credentials'] ?? 1).to.equal(1);
+  });
+
+  it('takes relative paths from where it runs, and is found by their whole names afterwards', async () => {
+    const at = {cwd: stage.root};
+    const relative = (word: string) => (word.startsWith(`${stage.root}/etc/`) ? 'etc/sshd_config' : word);
+    const words = stage.words.map((word) => (word === stage.dataDir ? './data/' : relative(word)));
+    const joined = await agentless([...words, '--token', '-'], {...at, input: stage.cluster.token});
+    expect(joined.status, joined.stderr).to.equal(0);
+    const status = await agentless(['status', '--data-dir', stage.dataDir, '--json']);
+    expect(JSON.parse(status.stdout).result).to.include({state: 'joined'});
+    const left = await agentless(['leave', '--data-dir', 'data', '--yes'], at);
+    expect(left.status, left.stderr).to.equal(0);
+    expect(await stage.host()).to.deep.equal(before);
   });
 
   it('shows in a dry run what it would do, spends no token and changes nothing', async () => {

@@ -10,6 +10,7 @@ export interface CliResult {
 export interface CliOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
   /** Words before the command, e.g. nsenter … */
   readonly prefix?: readonly string[];
   /** Called with the running process, e.g. to send it a signal. */
@@ -26,7 +27,11 @@ export function agentless(argv: readonly string[], options: CliOptions = {}): Pr
   const env = {...inherited, ...(coverage !== undefined && {NODE_V8_COVERAGE: coverage}), ...options.env};
   const [program = '', ...words] = [...(options.prefix ?? []), process.execPath, PROGRAM, ...argv];
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, {env, stdio: ['pipe', 'pipe', 'pipe']});
+    const child = spawn(program, words, {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.cwd && {cwd: options.cwd}),
+    });
     const out: string[] = [];
     const err: string[] = [];
     child.stdout.on('data', (data: Buffer) => out.push(data.toString()));

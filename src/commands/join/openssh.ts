@@ -4,7 +4,7 @@ import {EXIT} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
 import {connectionFlags, identityFlag} from '../connection-flags.js';
 import type {Outcome} from '../envelope.js';
-import {dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from '../host-flags.js';
+import {configFlag, dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from '../host-flags.js';
 import {admissionFrom} from './admission.js';
 import type {JoinReport} from './run-join.js';
 
@@ -72,11 +72,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       helpValue: 'NAME',
       multiple: true,
     }),
-    'openssh-config': Flags.string({
-      summary: 'configuration file of sshd',
-      default: '/etc/ssh/sshd_config',
-      helpValue: 'FILE',
-    }),
+    ...configFlag,
     ...dataDirFlag,
     ...reloadFlags('the new configuration'),
     'prove-login': Flags.string({

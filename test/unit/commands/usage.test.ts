@@ -36,6 +36,8 @@ const WRONG: readonly (readonly [line: string, message: RegExp, detail?: RegExp]
   ['join openssh --join-method magic', /^expected --join-method=magic to be one of: /],
   ['join openssh --timeout 0', /^--timeout: expected an integer greater than or equal to 1 but received: 0$/],
   ['join openssh --timeout soon', /^--timeout: expected an integer but received: soon$/],
+  ['leave --data-dir=', /^--data-dir: expected a path but received nothing$/],
+  ['join openssh --openssh-config=', /^--openssh-config: expected a path but received nothing$/],
   ['join openssh --exit-code', /^--exit-code goes with --dry-run only$/],
   ['join openssh --hostname', /^flag --hostname expects a value$/],
   ['join openssh --dry-run more', /^unexpected argument: more$/],
