@@ -1,7 +1,8 @@
 // The host keys that sshd serves, and by which algorithms it lets each of them prove itself.
 
 import {certificateAlgorithms, plainAlgorithms} from '../ssh/algorithms.js';
-import {formatPublicKey, type KeyType, type PublicKey, parsePublicKey} from '../ssh/key.js';
+import {type KeyType, type PublicKey, parsePublicKey} from '../ssh/key.js';
+import {sameBytes} from '../ssh/wire.js';
 import type {Host} from './host.js';
 import type {Tested} from './sshd.js';
 
@@ -14,7 +15,10 @@ export interface HostKey extends PublicKey {
   readonly certificateBy: readonly string[];
 }
 
-/** The public halves of what sshd serves, read from .pub files or asked of ssh-keygen; each key once. */
+/**
+ * The public halves of what sshd serves, read from .pub files or asked of ssh-keygen; each key once. Of several keys of one
+ * type sshd loads all, and serves the first (get_hostkey_by_type in its sshd.c).
+ */
 export async function readHostKeys(
   host: Host,
   {effective, unloaded}: Tested,
@@ -24,9 +28,16 @@ export async function readHostKeys(
   const usable: HostKey[] = [];
   const warnings: string[] = [];
   for (const found of await Promise.all(effective.all('hostkey').map(read))) {
-    if ('warning' in found) warnings.push(found.warning);
-    else if (!usable.some((key) => formatPublicKey(key.blob) === formatPublicKey(found.blob)))
-      usable.push(found);
+    if ('warning' in found) {
+      warnings.push(found.warning);
+      continue;
+    }
+    const first = usable.find(({type}) => type === found.type);
+    if (first === undefined) usable.push(found);
+    else if (!sameBytes(first.blob, found.blob))
+      warnings.push(
+        `${found.file} is not served: sshd serves one key of each type, and ${first.file} comes first`,
+      );
   }
   return {usable, warnings: warnings.filter((warning) => warning !== '')};
 }

@@ -7,18 +7,22 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {startPrivateSshd} from '../../src/demo/private-sshd.js';
 import {signCertificate} from '../../src/ssh/certificate.js';
 import {formatPublicKey, generateKey, opensshPrivateKey, publicBlob} from '../../src/ssh/key.js';
+import {agentless} from '../support/cli.js';
 import {refused} from '../support/refusal.js';
 import {ssh} from '../support/ssh-client.js';
 import {patientConfig} from '../support/sshd-version.js';
@@ -68,6 +72,27 @@ describe('join openssh on an unusual host', () => {
     await expectJoined();
     expect(stage.config.endsWith(old)).to.equal(true);
     await expectUnchanged();
+  });
+
+  it('with two host keys of one type, of which sshd serves the first', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'agentless-second-'));
+    try {
+      const second = join(elsewhere, 'second_ed25519_key');
+      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', second]);
+      await start((text) => `HostKey ${second}\n${text}`);
+      const before = await stage.host();
+      const {result, warnings} = await expectJoined();
+      expect(result.certificates.map(({type}: {type: string}) => type)).to.deep.equal(['ed25519', 'ecdsa']);
+      expect(warnings.join('\n')).to.match(
+        /second_ed25519_key is not served: .* \S*ssh_host_ed25519_key comes first/,
+      );
+      await expectUnchanged();
+      const left = await agentless(['leave', '--data-dir', stage.dataDir, '--yes']);
+      expect(left.status, left.stderr).to.equal(0);
+      expect(await stage.host()).to.deep.equal(before);
+    } finally {
+      rmSync(elsewhere, {recursive: true});
+    }
   });
 
   it('whose sshd_config ends in a Match block', async () => {
