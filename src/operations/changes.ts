@@ -6,7 +6,10 @@ import type {Host} from '../host/host.js';
 import {reloadOf} from '../host/service.js';
 import {sshdCommand} from '../host/sshd.js';
 import {prune} from '../plan/prune.js';
+import {sha256} from '../plan/state.js';
 import type {CommandStep, PathStep, Step} from '../plan/step.js';
+import {withoutOwnLines} from '../ssh/sshd-config/index.js';
+import {OWNER_LINE} from './layout.js';
 import type {Scene} from './scene.js';
 import type {JoinWish} from './settings.js';
 
@@ -104,17 +107,28 @@ function servedSteps({layout}: Scene, content: Content): PathStep[] {
   ];
 }
 
-function configSteps({placement}: Scene): PathStep[] {
-  const fragment = placement.kind === 'block' ? placement.fragment : undefined;
+function configSteps(scene: Scene): PathStep[] {
+  const {placement} = scene;
+  const why = 'makes sshd read our lines';
+  if (placement.kind === 'drop-in') return [write(placement.path, placement.bytes, 0o644, why)];
+  const {path, bytes, fragment} = placement;
   return [
     ...(fragment ? [write(fragment.path, fragment.bytes, 0o644, 'our lines')] : []),
-    write(
-      placement.path,
-      placement.bytes,
-      placement.kind === 'block' ? undefined : 0o644,
-      'makes sshd read our lines',
-    ),
+    {...write(path, bytes, undefined, why), ...siteText(scene)},
   ];
+}
+
+/** The site's main file as it was looked at, and what of it is the site's where lines of ours are in it already. */
+function siteText({facts: {tree, dialect}, layout, placement}: Scene): Pick<PathStep, 'seen' | 'theirs'> {
+  const now = tree.files.get(tree.main) ?? new Uint8Array();
+  const fragment = placement.kind === 'block' ? placement.fragment : undefined;
+  const own = new Set([
+    ...layout.certificates.values(),
+    layout.userAuthorities,
+    ...(fragment ? [fragment.path] : []),
+  ]);
+  const theirs = withoutOwnLines(now, dialect, {own, header: [OWNER_LINE]});
+  return {seen: sha256(now), ...(theirs.length < now.length && {theirs})};
 }
 
 /** sshd must accept the whole, with the daemon's own options, right before it takes it: SIGHUP on a bad file kills it. */

@@ -52,6 +52,8 @@ export interface BegunPath {
   readonly before: State;
   /** Name in `saved/` of the faithful copy, where `before` is a file. */
   readonly saved?: string;
+  /** What `before` comes to without what is ours in it; absent: nothing is. */
+  readonly theirs?: {readonly size: number; readonly sha256: string};
   /** What stood there once the step was done; missing when it was interrupted. */
   readonly after?: State;
 }
@@ -81,7 +83,7 @@ function recorded(to: Target | undefined): RecordedTarget {
 }
 
 export function begunPath(step: PathStep, before: State, saved: string | undefined): BegunPath {
-  const {path, via, why, to} = step;
+  const {path, via, why, to, theirs} = step;
   return {
     path,
     ...(via === undefined ? {} : {via}),
@@ -89,6 +91,7 @@ export function begunPath(step: PathStep, before: State, saved: string | undefin
     to: recorded(to),
     before,
     ...(saved === undefined ? {} : {saved}),
+    ...(theirs === undefined ? {} : {theirs: {size: theirs.length, sha256: sha256(theirs)}}),
   };
 }
 

@@ -49,7 +49,7 @@ export async function prune(host: Host, steps: readonly Step[]): Promise<readonl
     refuseOtherKind(real, state);
     if (holds(real, state)) continue;
     planned.set(real.path, stateAfter(real, state));
-    kept.push(earlier === undefined ? {...real, seen: fingerprint(state)} : real);
+    kept.push(earlier === undefined ? {...real, seen: real.seen ?? fingerprint(state)} : real);
   }
   const nothingToDo = planned.size === 0 && steps.some((step) => step.kind === 'path');
   return nothingToDo ? [] : kept;

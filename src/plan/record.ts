@@ -5,17 +5,20 @@ import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
 import {dataDirectory, refuseStrangersFile} from './data-directory.js';
 import {type BegunPath, FORMAT, type Journal, type Settings} from './journal.js';
-import {type State, sameState} from './state.js';
+import {fingerprint, type State, sameState} from './state.js';
 import type {Lasting} from './step.js';
 
-/** One path: what stood there before the first transaction touched it, and what the last one left there. */
+/** One path: what others have last had there, which leaving puts back, and what the last transaction left there. */
 export interface Change {
   /** The real file; `via` is the symbolic link that was named, if one was. */
   readonly path: string;
   readonly via?: string;
   readonly why: string;
   readonly before: State;
-  /** Name in `saved/` of the faithful copy of what was there before. */
+  /**
+   * Name in `saved/` of the faithful copy of what was there before. Where it holds lines of ours, or others have changed
+   * the mode since, it is not what `before` says: then it is a copy for people only.
+   */
   readonly saved?: string;
   readonly after: State;
 }
@@ -100,7 +103,9 @@ export async function readRecord(host: Host, dataDir: string): Promise<Ownership
   });
 }
 
-function change({path, via, why, before, saved}: Omit<BegunPath, 'to'>, after: State): Change {
+type Origin = Pick<Change, 'path' | 'via' | 'why' | 'before' | 'saved'>;
+
+function change({path, via, why, before, saved}: Origin, after: State): Change {
   return {
     path,
     ...(via === undefined ? {} : {via}),
@@ -111,9 +116,32 @@ function change({path, via, why, before, saved}: Omit<BegunPath, 'to'>, after: S
   };
 }
 
+/** What a transaction has found at a path, without what is ours in it. */
+function found({theirs, before, ...begun}: BegunPath): Origin {
+  return {...begun, before: theirs !== undefined && before.kind === 'file' ? {...before, ...theirs} : before};
+}
+
 /**
- * The record with a committed transaction added: a path keeps its first `before`, and one that is back to what it
- * was then is no longer ours. Merging the same transaction again changes nothing.
+ * What leaving has to put back. A transaction that finds what the last one left there has nothing to add; else somebody
+ * has changed the path since, and what they have made of it counts. A file that is all our own was never anybody else's.
+ */
+function originOf(old: Change | undefined, begun: BegunPath): Origin {
+  if (old === undefined) return found(begun);
+  const now = begun.before;
+  const known = [old.before, old.after].some((state) => sameState(state, now));
+  if (known || old.before.kind === 'absent') return old;
+  const {before} = old;
+  const isContentOurs =
+    before.kind === 'file' && now.kind === 'file' && fingerprint(now) === fingerprint(old.after);
+  if (!isContentOurs) return found(begun);
+  // Mode and owner only.
+  const {mode, uid, gid} = now;
+  return {...old, before: {...before, mode, uid, gid}};
+}
+
+/**
+ * The record with a committed transaction added: a path keeps its first `before` unless others have changed it since, and
+ * one that is back to what it was is no longer ours. Merging the same transaction again changes nothing.
  */
 export function mergeRecord(
   old: OwnershipRecord | undefined,
@@ -124,7 +152,7 @@ export function mergeRecord(
   const changes = new Map(old?.changes.map((each) => [each.path, each]));
   for (const begun of paths) {
     const after = begun.after ?? begun.before;
-    changes.set(begun.path, change(changes.get(begun.path) ?? begun, after));
+    changes.set(begun.path, change(originOf(changes.get(begun.path), begun), after));
   }
   const settle = new Map([...(old?.settle ?? []), ...header.settle].map((argv) => [argv.join('\0'), argv]));
   const lasting = lastingAfter(old?.lasting ?? [], commands);

@@ -34,9 +34,11 @@ export type Step =
       readonly via?: string;
       /**
        * What the plan was made from: `fingerprint` of what stood at the path. Set by `prune`; `apply` refuses to go
-       * over a path that has changed since.
+       * over a path that has changed since. A plan that was made from an earlier look says itself what it saw.
        */
       readonly seen?: string;
+      /** What of the file that stands there is not ours, where that is not all of it: leaving has to keep no more. */
+      readonly theirs?: Uint8Array;
     }
   /**
    * A command that makes the running system take what the files say. `settle` is its inverse, run once every file

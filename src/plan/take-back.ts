@@ -1,5 +1,5 @@
-// The way back from what the ownership record says: each path as it was before the first transaction, where nobody else
-// has had a hand in it since. What somebody else has changed keeps their change.
+// The way back from what the ownership record says: each path as others have last had it, where nobody else has had a hand
+// in it since our last transaction. What somebody else has changed keeps their change.
 
 import {basename, join} from 'node:path';
 import type {Entry, Host} from '../host/host.js';
@@ -158,7 +158,8 @@ async function restored(
   const copy = await host.look(like);
   if (copy?.kind === 'file' && sha256(copy.bytes) === before.sha256) {
     const {bytes} = copy;
-    const faithful = sameState(now, after);
+    // Else mode or owner are somebody else's by now, or were when one of our transactions came by.
+    const faithful = sameState(now, after) && sameState(stateOf(copy) ?? now, before);
     return step(
       change,
       now,

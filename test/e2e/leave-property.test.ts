@@ -5,6 +5,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -19,6 +20,7 @@ import {Failure, Secret} from '../../src/errors.js';
 import {LocalHost} from '../../src/host/local.js';
 import {join as joinCluster} from '../../src/operations/join.js';
 import {leave} from '../../src/operations/leave.js';
+import {renew} from '../../src/operations/renew.js';
 import {clientOf} from '../support/cluster-client.js';
 import {type TemporaryCluster, temporaryCluster} from '../support/dev-cluster.js';
 import {RealSshd} from '../support/real-sshd.js';
@@ -27,6 +29,8 @@ import {type Generated, soundConfig} from '../unit/ssh/sshd-config-generators.js
 import '../support/properties.js';
 
 const RUNS = 40;
+const REWRITES = 12;
+const BLOCK = /# BEGIN agentless[\s\S]*# END agentless\r?\n/;
 
 interface Host extends Generated {
   /** A drop-in directory beside the main file, included at its top. */
@@ -136,5 +140,49 @@ describe('joining and leaving', function () {
     expect(done, 'hosts that could be joined').to.be.greaterThan(RUNS / 4);
     expect(blocks, 'by a block').to.be.greaterThan(5);
     if (sshd.dialect.include) expect(dropIns, 'by a drop-in').to.be.greaterThan(5);
+  });
+
+  it(`gives back what others have written last, over ${REWRITES} repaired trees`, async () => {
+    const lines = fc.array(
+      fc.constantFrom('MaxAuthTries 3', 'Banner none', '# a site', '', 'TrustedUserCAKeys none'),
+      {minLength: 1, maxLength: 4},
+    );
+    const rewrites = fc.array(fc.record({lines, keep: fc.boolean(), mode: fc.constantFrom(0o644, 0o600)}), {
+      minLength: 1,
+      maxLength: 2,
+    });
+    let repaired = 0;
+    await fc.assert(
+      fc.asyncProperty(soundConfig(sshd.dialect), fc.boolean(), rewrites, async (generated, dropIns, all) => {
+        const withDropIns = dropIns && sshd.dialect.include;
+        const directory = await build({...generated, dropIns: withDropIns, linked: false, mode: 0o644});
+        const [config, dataDir] = [join(directory, 'sshd_config'), join(directory, 'data')];
+        const stock = readFileSync(config, 'latin1');
+        if (!(await joined(config, dataDir))) return;
+        let expected = '';
+        for (const {lines, keep, mode} of all) {
+          // Without the Include of a drop-in directory our lines need another place.
+          const site = `${lines.join('\n')}\n${keep ? stock : stock.replace(/^Include .*\n/, '')}`;
+          const [block = ''] = BLOCK.exec(readFileSync(config, 'latin1')) ?? [];
+          writeFileSync(config, keep ? site.replace(/\n/, `\n${block}`) : site, 'latin1');
+          chmodSync(config, mode);
+          expected = site;
+          const wish = {dataDir, check: false, repair: true, fewerNames: false, reload: true};
+          if ((await renew(tools(), wish)).changed) repaired += 1;
+        }
+        const before = await snapshot(directory, xattrs);
+        await leave(tools(), {dataDir, local: false, reload: true, dryRun: false, yes: false});
+        const after = await snapshot(directory, xattrs);
+        expect(after['sshd_config']).to.deep.include({
+          content: expected,
+          mode: before['sshd_config']?.mode,
+          xattrs: before['sshd_config']?.xattrs,
+        });
+        const ours = Object.keys(after).filter((path) => /agentless|^data/.test(path));
+        expect(ours).to.deep.equal([]);
+      }),
+      {numRuns: REWRITES, endOnFailure: true},
+    );
+    expect(repaired, 'repairs that had something to do').to.be.greaterThan(REWRITES / 3);
   });
 });

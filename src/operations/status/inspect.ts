@@ -14,7 +14,7 @@ import {judgeTrustedKeys, readTrustedKeys, type TrustedKeys} from './authorities
 import {type Held, judgeCertificate, readCertificates, uncertifiedKeys} from './certificates.js';
 import {effectProblems, missingLines} from './effect.js';
 import {compareFiles} from './files.js';
-import {type Intent, intentOf} from './intent.js';
+import {type Intent, intentOf, type Placed} from './intent.js';
 import type {Past} from './past.js';
 import type {Commands, Problem} from './problem.js';
 import {certifiedByRivals, findRivals, type Rival} from './rivals.js';
@@ -44,7 +44,9 @@ export async function inspect(host: Host, subject: Subject): Promise<Inspection>
   const {past, sight, dataDir, commands} = subject;
   const {record, settings: wanted} = past;
   if (record === undefined || wanted === undefined) return inspectLeft(host, sight, commands);
-  const intent = intentOf(record, sight.config, dataDir);
+  const {tree} = sight;
+  const isRead = (placed: Placed) => tree === undefined || missingLines(tree, placed, commands).length === 0;
+  const intent = intentOf(record, sight.config, dataDir, isRead);
   const [files, {held, problems: unreadable}, trusted] = await Promise.all([
     compareFiles(host, record, identityPaths(dataDir)[0], commands),
     readCertificates(host, intent.certificates, commands),

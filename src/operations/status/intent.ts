@@ -19,16 +19,24 @@ export type Placed =
   | {readonly kind: 'drop-in'; readonly path: string; readonly include: string}
   | {readonly kind: 'block'; readonly path: string};
 
-export function intentOf(record: OwnershipRecord, config: string, dataDir: string): Intent {
+/** `isRead`: of several such files, as repairs may leave them, the one that sshd reads our lines from counts. */
+export function intentOf(
+  record: OwnershipRecord,
+  config: string,
+  dataDir: string,
+  isRead: (placed: Placed) => boolean = () => true,
+): Intent {
   const directory = installedDirectory(config);
   const present = record.changes.filter(({after}) => after.kind === 'file');
   const names = present.map(nameOf);
-  const placed = present.find((change) => ![directory, dataDir].some((own) => isInside(change.path, own)));
+  const outside = present.filter(({path}) => ![directory, dataDir].some((own) => isInside(path, own)));
+  const places = outside.map(placedAs);
+  const placed = places.find(isRead) ?? places[0];
   return {
     directory,
     certificates: names.filter((path) => isInside(path, directory) && path.endsWith('-cert.pub')),
     userAuthorities: join(directory, 'trusted_user_ca_keys'),
-    ...(placed && {placed: placedAs(placed)}),
+    ...(placed && {placed}),
   };
 }
 

@@ -63,7 +63,7 @@ describe('the ownership record', () => {
     expect([...savedIn(undefined)]).to.deep.equal([]);
   });
 
-  it('keeps the first "before" of a path, and the newest of everything else', () => {
+  it('keeps the first "before" of a path that nobody else has changed, and the newest of everything else', () => {
     const second = mergeRecord(
       first,
       journal('2', [{path: '/old', before: file('o2'), saved: '2-old', after: file('o3')}], {
@@ -91,6 +91,80 @@ describe('the ownership record', () => {
     expect(back(file('o1', 0o600))).to.deep.equal(['/new', '/old']);
     const gone = mergeRecord(first, journal('2', [{path: '/new', before: file('n1'), after: ABSENT}]), []);
     expect(gone.changes.map(({path}) => path)).to.deep.equal(['/old']);
+  });
+
+  describe('where others have changed a path since', () => {
+    const old = {path: '/old', via: '/link', why: 'test'};
+    /** The change of /old after a transaction that has found this there. */
+    const merged = (found: Omit<BegunPath, 'path' | 'why' | 'to'>, record = first) =>
+      mergeRecord(record, journal('2', [{...old, ...found}]), []).changes.find(({path}) => path === '/old');
+    const now = file('o3');
+
+    it('keeps what they have made of it', () => {
+      expect(merged({before: file('theirs'), saved: '2-old', after: now})).to.deep.equal({
+        ...old,
+        before: file('theirs'),
+        saved: '2-old',
+        after: now,
+      });
+      expect(merged({before: ABSENT, after: now}), 'they have removed it').to.deep.equal({
+        ...old,
+        before: ABSENT,
+        after: now,
+      });
+    });
+
+    it('keeps it without our lines where those were still in', () => {
+      const theirs = {size: 7, sha256: 'clean'};
+      expect(merged({before: file('mixed', 0o640), theirs, saved: '2-old', after: now})).to.deep.equal({
+        ...old,
+        before: {...file('clean', 0o640), size: 7},
+        saved: '2-old',
+        after: now,
+      });
+    });
+
+    it('goes on as before where they have put the first one back, in every respect', () => {
+      expect(merged({before: file('o1'), saved: '2-old', after: now})).to.deep.equal({
+        ...first.changes[1],
+        after: now,
+      });
+      expect(merged({before: file('o1', 0o600), saved: '2-old', after: now})).to.deep.include({
+        before: file('o1', 0o600),
+        saved: '2-old',
+      });
+    });
+
+    it('keeps the mode that they have given it, and the first content', () => {
+      expect(merged({before: file('o2', 0o600), saved: '2-old', after: file('o3', 0o600)})).to.deep.include({
+        before: file('o1', 0o600),
+        saved: '1-old',
+      });
+    });
+
+    it('counts the last of several', () => {
+      const one = mergeRecord(
+        first,
+        journal('2', [{...old, before: file('a'), saved: '2-old', after: file('a2')}]),
+        [],
+      );
+      const two = mergeRecord(
+        one,
+        journal('3', [
+          {...old, before: file('b'), saved: '3-old', after: file('b2')},
+          {...old, before: file('b2'), saved: '4-old', after: file('b3')},
+        ]),
+        [],
+      );
+      expect(two.changes[1]).to.deep.include({before: file('b'), saved: '3-old', after: file('b3')});
+      expect([...savedIn(two)]).to.deep.equal(['3-old']);
+    });
+
+    it('takes a file of our own for ours, whatever they have made of it', () => {
+      const begun = {path: '/new', before: file('odd'), saved: '2-new', after: file('n2')};
+      const {changes} = mergeRecord(first, journal('2', [begun]), []);
+      expect(changes[0]).to.deep.equal({path: '/new', why: 'test', before: ABSENT, after: file('n2')});
+    });
   });
 
   it('takes a transaction once, however often it is merged', () => {
