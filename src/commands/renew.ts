@@ -107,7 +107,9 @@ function summary(renewal: RenewReport, changed: boolean, check: boolean): string
   const lines = [
     ...due,
     ...(timer === undefined ? [] : [`renewed by the clock: ${timer}`]),
-    ...drift.map((path) => `${path} lacks our lines; put them back with: sudo agentless renew --repair`),
+    ...drift.map(
+      (path) => `${path} lacks our lines, or has others; put them back with: sudo agentless renew --repair`,
+    ),
   ];
   return [
     head,

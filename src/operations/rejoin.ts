@@ -139,11 +139,25 @@ export async function assess(
   const due = sign
     ? credentials.renewed
     : reasonsOf(whatIsDue({...contact, certificates: held}, authorities.hosts, request));
-  const drift = planned.filter((step) => isPlacement(step, scene));
+  const drift = isForOtherKeys(scene, owned) ? [] : planned.filter((step) => isPlacement(step, scene));
   const {transaction} = owned;
   const found = {due, drift, served, renamed, node, record, transaction};
   const assessed = {scene, settings, credentials, authorities, users, ...found};
   return {...assessed, steps: toDo(planned, drift, assessed, wish)};
+}
+
+/**
+ * Our lines are all there as we wrote them, and the host keys are others now: nobody has taken anything out, so that the
+ * lines of today's keys are due like their certificates.
+ */
+function isForOtherKeys({layout, previous, standsFor}: Scene, {files}: Ownership): boolean {
+  const known = files.filter((path) => path.startsWith(`${layout.directory}/`) && path.endsWith('-cert.pub'));
+  return (
+    known.every((path) => previous.includes(path)) &&
+    standsFor(previous) &&
+    // Else it is something about the files themselves, such as a mode.
+    !standsFor([...layout.certificates.values()])
+  );
 }
 
 const isAsked = ({reload}: JoinWish, {facts}: Scene) => reload && facts.daemon.state !== 'stopped';

@@ -4,11 +4,14 @@
 import type {UserIdentity} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
+import type {Step} from '../plan/step.js';
+import {isPlacement} from './changes.js';
 import type {Tools} from './join.js';
 import type {Ownership} from './ownership.js';
 import {readOwnership} from './ownership.js';
 import {type Assessment, assess, bringAbout, rehearseChange} from './rejoin.js';
 import {type PhaseOf, phases} from './rotation-phases.js';
+import type {Scene} from './scene.js';
 import type {JoinWish} from './settings.js';
 import {speakFor} from './voice.js';
 
@@ -33,7 +36,7 @@ export interface Renewal {
   readonly nodeId: string;
   /** What was due, or with `check` is, a line each; empty when nothing. */
   readonly due: readonly string[];
-  /** What is wrong and stays so until it is repaired: files that lack our lines. */
+  /** What is wrong and stays so until it is repaired: files in which our lines were changed, or that lack them. */
   readonly drift: readonly string[];
   readonly rotation: {readonly host: PhaseOf; readonly openssh: PhaseOf};
 }
@@ -54,7 +57,7 @@ export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
     const assessment = await assess(tools, again, cluster, owned, looking, speak, !wish.check);
     if (wish.check) return told(assessment, false, wish);
     for (const path of pathsOf(assessment.drift)) {
-      if (!wish.repair) tools.report.warn(`${path} lacks our lines, so sshd uses none of our files`);
+      if (!wish.repair) tools.report.warn(`${path} is not as we left it: it lacks our lines, or has others`);
     }
     await rehearseChange(tools, again, assessment);
     return told(assessment, await bringAbout(tools, again, assessment, 'renew'), wish);
@@ -79,10 +82,10 @@ function asBefore({dataDir, repair, operator: _, ...wish}: RenewWish, {settings}
 }
 
 function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWish): Renewal {
-  const {settings, authorities, due, drift, steps, served, renamed, record} = assessment;
-  const others = pathsOf(steps.filter((step) => !drift.includes(step)));
+  const {scene, settings, authorities, due, drift, steps, served, renamed, record} = assessment;
+  const others = steps.filter((step) => !drift.includes(step)).flatMap((step) => reasonFor(step, scene));
   const further = [
-    ...(due.length > 0 ? [] : others.map((path) => `${path} is not as the cluster has it now`)),
+    ...(due.length > 0 ? [] : others),
     ...(served || due.length > 0 || drift.length > 0 ? [] : ['sshd does not serve what was written']),
     ...(renamed && repair ? ['this host has another name than when it joined'] : []),
     ...(record === undefined || record.right ? [] : ['the node record is missing, ending, or was changed']),
@@ -96,6 +99,13 @@ function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWi
     drift: repair && !check ? [] : pathsOf(drift),
     rotation: phases(authorities),
   };
+}
+
+function reasonFor(step: Step, scene: Scene): readonly string[] {
+  const [path] = pathsOf([step]);
+  if (path === undefined || step.kind !== 'path') return [];
+  if (isPlacement(step, scene)) return [`${path} names certificates of other host keys than there are now`];
+  return [step.to === undefined ? `${path} is needed no more` : `${path} is not as the cluster has it now`];
 }
 
 function pathsOf(steps: Assessment['steps']): readonly string[] {

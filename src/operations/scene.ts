@@ -18,6 +18,7 @@ import {
   type Tree,
   withoutOurs,
 } from '../ssh/sshd-config/index.js';
+import {sameBytes} from '../ssh/wire.js';
 import {directives, installedDirectory, type Layout, layoutIn, OWNER_LINE} from './layout.js';
 import type {Reporter} from './reporter.js';
 import {addressWarning, type Draft, nameWarning} from './settings.js';
@@ -33,6 +34,8 @@ export interface Scene {
   readonly existingAuthorities: string | undefined;
   /** Text of the main file as it would read with the files of another layout. */
   readonly configFor: (layout: Layout) => Uint8Array;
+  /** True when our lines stand where they belong and as we write them, for these certificates. */
+  readonly standsFor: (certificates: readonly string[]) => boolean;
   /** Certificates of an earlier join of ours that are in effect; they may give way. */
   readonly previous: readonly string[];
   /** Certificates that others have configured. */
@@ -117,6 +120,10 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
     layout,
     placement: placed(layout),
     existingAuthorities: existingAuthorities(site, facts),
+    standsFor: (certificates) => {
+      const before = placed({...layout, certificates: new Map(certificates.map((path) => [path, path]))});
+      return isWritten(before, facts.tree);
+    },
     configFor: (where) => staged(facts.tree, placed(where), facts.dialect),
     previous: facts.effective
       .all('hostcertificate')
@@ -135,6 +142,20 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
         ),
     ],
   };
+}
+
+/** Nothing would have to be written for it. */
+function isWritten(placement: Placement, tree: Tree): boolean {
+  const {path, bytes, stale} = placement;
+  const fragment = placement.kind === 'block' ? placement.fragment : undefined;
+  const files = [
+    {path: placement.kind === 'block' ? tree.main : path, bytes},
+    ...(fragment ? [fragment] : []),
+  ];
+  return (
+    stale.length === 0 &&
+    files.every((file) => sameBytes(tree.files.get(file.path) ?? new Uint8Array(), file.bytes))
+  );
 }
 
 /** Files of certificates in effect that are not ours, whether named in a file or on sshd's command line. */

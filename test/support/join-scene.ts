@@ -146,7 +146,7 @@ export class JoinScene {
   }
 
   /** sshd reads its configuration again, and has done so when this returns. */
-  private async reload(): Promise<void> {
+  async reload(): Promise<void> {
     const etc = joinPath(this.stage.root, 'etc');
     const [pid, log] = ['sshd.pid', 'sshd.log'].map((name) => joinPath(etc, name));
     const seen = readFileSync(log ?? '', 'latin1').length;

@@ -75,6 +75,32 @@ describe('the scene of a join', () => {
     expect((await prepared(facts)).keys).to.have.length(2);
   });
 
+  it('tells whether our lines stand as they were written for these certificates, whatever else is there', async () => {
+    const bare = await look();
+    for (const include of [true, false]) {
+      const facts = {...bare, dialect: {...bare.dialect, include}};
+      const {placement, standsFor, layout} = await prepared(facts);
+      const certificates = [...layout.certificates.values()];
+      expect(standsFor(certificates), 'nothing was written yet').to.equal(false);
+      const main = Buffer.concat([placement.bytes, Buffer.from('# a site\n')]);
+      const fragment = placement.kind === 'block' ? placement.fragment : undefined;
+      const fragments = fragment ? [[fragment.path, fragment.bytes] as const] : [];
+      const written = (text: Uint8Array) => {
+        const tree = {...facts.tree, files: new Map([[facts.config, text], ...fragments])};
+        return prepared({...facts, tree});
+      };
+      const now = await written(main);
+      expect(now.standsFor(certificates)).to.equal(true);
+      expect(now.standsFor(certificates.slice(1))).to.equal(false);
+      const edited = Buffer.from(
+        Buffer.from(main)
+          .toString('latin1')
+          .replace(/^(Include|HostC).*\n/m, ''),
+      );
+      expect((await written(edited)).standsFor(certificates), 'a line is missing').to.equal(false);
+    }
+  });
+
   describe('with a certificate of another authority', () => {
     const certificate = (facts: HostFacts, index: number) => {
       const key = facts.hostKeys[index]?.blob ?? new Uint8Array();
