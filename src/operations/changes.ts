@@ -10,6 +10,7 @@ import {sha256} from '../plan/state.js';
 import type {CommandStep, PathStep, Step} from '../plan/step.js';
 import {withoutOwnLines} from '../ssh/sshd-config/index.js';
 import {OWNER_LINE} from './layout.js';
+import {ownFiles, takenOver} from './leftovers.js';
 import type {Scene} from './scene.js';
 import type {JoinWish} from './settings.js';
 
@@ -25,6 +26,7 @@ export interface Content {
 /**
  * Steps that still have to be done, in order: identity, certificates, authorities, then the configuration that names
  * them, then check and reload. A host that is as it should be has none. `stale` are files of ours that are needed no more.
+ * `takeOver`: what an earlier join has left becomes known as ours.
  */
 export async function changes(
   host: Host,
@@ -32,13 +34,20 @@ export async function changes(
   wish: JoinWish,
   content: Content,
   stale: readonly string[] = [],
+  takeOver = false,
 ): Promise<readonly Step[]> {
-  const paths = await prune(host, [
+  const wanted = [
     ...(await credentialSteps(host, wish.dataDir, content.identity)),
     ...servedSteps(scene, content),
     ...configSteps(scene),
-    ...[...stale, ...scene.placement.stale].map((path) => removal(path)),
-  ]);
+  ];
+  const left = takeOver ? await ownFiles(host, scene.layout.directory) : stale;
+  const needless = [...left, ...scene.placement.stale].filter((path) =>
+    wanted.every((one) => one.path !== path),
+  );
+  const all = [...wanted, ...needless.map((path) => removal(path))];
+  const marked = takeOver ? await Promise.all(all.map((one) => takenOver(host, one, wish.dataDir))) : all;
+  const paths = await prune(host, marked, takeOver);
   // The authorities are read at every login, our identity never: only what sshd reads at its start needs a reload.
   const quiet = new Set([scene.layout.userAuthorities, ...identityPaths(wish.dataDir)]);
   const needsReload = paths.some((step) => step.kind === 'path' && !quiet.has(step.via ?? step.path));

@@ -12,6 +12,7 @@ import {carryOut} from './carry-out.js';
 import {changes} from './changes.js';
 import {describeCluster, describeFacts, describeProof, describeRehearsal} from './describe.js';
 import {type Joined, joined} from './joined.js';
+import {findLeftovers} from './leftovers.js';
 import {nodeOf, settleAddress, withExpiry} from './node.js';
 import {readOwnership} from './ownership.js';
 import {preview} from './preview.js';
@@ -91,6 +92,9 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking
   const authority = authorityKind(info.suite);
   const findings = [...judge(scene, {kind: authority}), ...(wish.reload ? judgeReload(facts) : [])];
   for (const warning of findings) report.warn(warning);
+  const left = await findLeftovers(host, wish);
+  if (left.length > 0)
+    report.warn(`an earlier join has left files and no record; they are taken over: ${left.join(', ')}`);
 
   // On a throw-away sshd with throw-away authorities: no token is spent on a host that could not serve a certificate.
   await interruptible(
@@ -116,7 +120,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking
   for (const warning of authorities.warnings) report.warn(warning);
   const identity = wanted.identity ?? credentials.identity;
   const {certificates} = credentials;
-  const steps = await changes(host, scene, wish, {identity, certificates, userAuthorities: authorities.text});
+  const content = {identity, certificates, userAuthorities: authorities.text};
+  const steps = await changes(host, scene, wish, content, [], left.length > 0);
 
   const settings = {
     ...wanted,

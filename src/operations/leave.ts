@@ -11,9 +11,11 @@ import {carryOut} from './leave/carry-out.js';
 import {findRecord, type Registered} from './leave/node.js';
 import {planLeave} from './leave/plan.js';
 import {type Departure, departure, describeLeft, NOT_JOINED, previewOf} from './leave/report.js';
+import {refuseLeftovers} from './leftovers.js';
 import {type Membership, readMembership} from './ownership.js';
 import type {Confirm} from './register.js';
 import {interruptible, type Reporter} from './reporter.js';
+import {USUAL} from './status/problem.js';
 
 export interface LeaveWish {
   readonly dataDir: string;
@@ -38,11 +40,19 @@ export interface LeaveTools {
   readonly signal: AbortSignal;
 }
 
-/** Leaves. `changed` is false on a host that is not joined. */
+/** Leaves. `changed` is false on a host that is not joined; HOST_UNSUITABLE where a join has left files and no record. */
 export async function leave(tools: LeaveTools, wish: LeaveWish): Promise<Departure> {
   // Also finishes or undoes what an interrupted run has left.
   const joined = await readMembership(tools.host, wish.dataDir, tools.report);
-  if (joined === undefined) return NOT_JOINED;
+  if (joined === undefined) {
+    const {dataDir} = wish;
+    // Where that join kept its things elsewhere nobody knows the configuration it was for.
+    await refuseLeftovers(tools.host, {
+      dataDir,
+      config: dataDir === USUAL.dataDir ? USUAL.config : undefined,
+    });
+    return NOT_JOINED;
+  }
   tools.report.heading(`Leaving ${joined.settings.cluster}`);
   const cluster = await tools.connect(joined.settings.proxy);
   try {

@@ -6,6 +6,7 @@ import {type Glance, glance, isForRootOnly} from '../host/glance.js';
 import type {Host} from '../host/host.js';
 import {probe} from '../host/probe.js';
 import {ReadOnlyHost} from '../host/read-only.js';
+import {findLeftovers} from './leftovers.js';
 import {readIdentity} from './ownership.js';
 import type {Connect} from './settings.js';
 import {type Inspection, inspect} from './status/inspect.js';
@@ -43,9 +44,10 @@ export async function status(tools: StatusTools, {dataDir, config: asked}: Statu
   const past = await readPast(host, dataDir, commandsFor(place));
   const commands = commandsFor(place, past.settings);
   const sight = await glance(host, asked ?? past.settings?.config ?? USUAL.config, probing);
-  const [inspection, timer] = await Promise.all([
+  const [inspection, timer, left] = await Promise.all([
     inspect(host, {sight, past, dataDir, commands}),
     past.state === 'joined' ? describeTimer(host) : undefined,
+    past.state === 'not joined' ? findLeftovers(host, {dataDir, config: sight.config}) : [],
   ]);
   const told = await ask(tools, host, dataDir, past, inspection, commands);
   for (const warning of told?.warnings ?? []) tools.warn(warning);
@@ -59,7 +61,7 @@ export async function status(tools: StatusTools, {dataDir, config: asked}: Statu
     ...(told && {online: told.online}),
     unseen: [...unseen, ...inspection.unseen, ...(tools.connect && !told ? unasked(past) : [])],
     problems: ranked([
-      ...leftBehind(past, inspection),
+      ...leftBehind(past, inspection, left),
       ...problems,
       ...inspection.problems,
       ...(told?.problems ?? []),
@@ -121,15 +123,16 @@ function obstacles({obstacles: met, daemon, probe}: Glance, {state}: Past, comma
   return {problems, unseen: [...new Set(unseen)]};
 }
 
-/** Certificates of ours without a record: the data directory was lost, or is another one. */
-function leftBehind({state, problems}: Past, {held}: Inspection): readonly Problem[] {
-  if (state !== 'not joined' || held.length === 0) return problems;
-  const detail = held.map(({file, certificate}) => `${file} (${certificate.keyId})`).join('\n');
-  return problems.map((one) =>
-    one.code === 'NOT_JOINED'
-      ? {...one, message: 'there is no record of a join, but certificates of one lie here', detail}
-      : one,
-  );
+/** Certificates and other files of ours without a record: it was lost, or the data directory is another one. */
+function leftBehind({problems}: Past, {held}: Inspection, left: readonly string[]): readonly Problem[] {
+  const certificates = held.map(({file, certificate}) => `${file} (${certificate.keyId})`);
+  // What an interrupted run has left is told of as such.
+  const files = problems.some((one) => kindOf(one) === 'interrupted') ? [] : left;
+  const detail = [...certificates, ...files].join('\n');
+  if (detail === '') return problems;
+  const what = held.length > 0 ? 'certificates' : 'files';
+  const message = `there is no record of a join, but ${what} of one lie here`;
+  return problems.map((one) => (one.code === 'NOT_JOINED' ? {...one, message, detail} : one));
 }
 
 function ranked(problems: readonly Problem[]): Problem[] {

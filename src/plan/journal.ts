@@ -52,8 +52,8 @@ export interface BegunPath {
   readonly before: State;
   /** Name in `saved/` of the faithful copy, where `before` is a file. */
   readonly saved?: string;
-  /** What `before` comes to without what is ours in it; absent: nothing is. */
-  readonly theirs?: {readonly size: number; readonly sha256: string};
+  /** What `before` comes to without what is ours in it, null when all of it is; absent: nothing is. */
+  readonly theirs?: {readonly size: number; readonly sha256: string} | null;
   /** What stood there once the step was done; missing when it was interrupted. */
   readonly after?: State;
 }
@@ -82,6 +82,10 @@ function recorded(to: Target | undefined): RecordedTarget {
   return {kind: 'file', sha256: sha256(to.bytes), size: to.bytes.length, ...mode};
 }
 
+function hashed(theirs: Uint8Array | 'nothing'): NonNullable<BegunPath['theirs']> | null {
+  return theirs === 'nothing' ? null : {size: theirs.length, sha256: sha256(theirs)};
+}
+
 export function begunPath(step: PathStep, before: State, saved: string | undefined): BegunPath {
   const {path, via, why, to, theirs} = step;
   return {
@@ -91,7 +95,7 @@ export function begunPath(step: PathStep, before: State, saved: string | undefin
     to: recorded(to),
     before,
     ...(saved === undefined ? {} : {saved}),
-    ...(theirs === undefined ? {} : {theirs: {size: theirs.length, sha256: sha256(theirs)}}),
+    ...(theirs === undefined ? {} : {theirs: hashed(theirs)}),
   };
 }
 

@@ -87,7 +87,12 @@ async function change(
     );
   }
   refuseOtherKind(step, before);
-  if (holds(step, before)) return;
+  if (holds(step, before)) {
+    if (step.theirs === undefined) return;
+    // Nothing is done to it, and it is ours from here on.
+    await journal.beginPath(begunPath(step, before, undefined));
+    return journal.done(before);
+  }
   const saved = before.kind === 'file' ? await save(host, directory, step.path) : undefined;
   await journal.beginPath(begunPath(step, before, saved));
   await actOn(host, step, before);

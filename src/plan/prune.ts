@@ -32,9 +32,9 @@ export function refuseOtherKind(step: PathStep, state: State): void {
 /**
  * The plan without the steps whose target holds already (kind, bytes, and mode where one is asked for). When no path
  * is left to change, commands and checks go too: they make the system take a change, and there is none. A plan of
- * commands alone is kept.
+ * commands alone is kept. `takeOver`: steps on what is ours in part or as a whole stay, for that to be recorded.
  */
-export async function prune(host: Host, steps: readonly Step[]): Promise<readonly Step[]> {
+export async function prune(host: Host, steps: readonly Step[], takeOver = false): Promise<readonly Step[]> {
   // What earlier steps will have made of a path by the time a later one comes to it.
   const planned = new Map<string, State>();
   const kept: Step[] = [];
@@ -47,7 +47,7 @@ export async function prune(host: Host, steps: readonly Step[]): Promise<readonl
     const earlier = planned.get(real.path);
     const state = earlier ?? (await survey(host, real.path));
     refuseOtherKind(real, state);
-    if (holds(real, state)) continue;
+    if (holds(real, state) && !(takeOver && real.theirs !== undefined)) continue;
     planned.set(real.path, stateAfter(real, state));
     kept.push(earlier === undefined ? {...real, seen: real.seen ?? fingerprint(state)} : real);
   }

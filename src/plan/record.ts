@@ -5,7 +5,7 @@ import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
 import {dataDirectory, refuseStrangersFile} from './data-directory.js';
 import {type BegunPath, FORMAT, type Journal, type Settings} from './journal.js';
-import {fingerprint, type State, sameState} from './state.js';
+import {ABSENT, fingerprint, type State, sameState} from './state.js';
 import type {Lasting} from './step.js';
 
 /** One path: what others have last had there, which leaving puts back, and what the last transaction left there. */
@@ -117,8 +117,10 @@ function change({path, via, why, before, saved}: Origin, after: State): Change {
 }
 
 /** What a transaction has found at a path, without what is ours in it. */
-function found({theirs, before, ...begun}: BegunPath): Origin {
-  return {...begun, before: theirs !== undefined && before.kind === 'file' ? {...before, ...theirs} : before};
+function found(begun: BegunPath): Origin {
+  const {theirs, before, saved: _, ...rest} = begun;
+  if (theirs === null) return {...rest, before: ABSENT};
+  return theirs !== undefined && before.kind === 'file' ? {...begun, before: {...before, ...theirs}} : begun;
 }
 
 /**

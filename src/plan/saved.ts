@@ -7,6 +7,8 @@ import type {DataDirectory} from './data-directory.js';
 /** Copies whose file somebody else had changed when it should have been put back: the owner may want them. */
 const KEPT = 'kept-';
 
+export const isKept = (name: string): boolean => name.startsWith(KEPT);
+
 async function namesIn(host: Host, directory: DataDirectory): Promise<readonly string[] | undefined> {
   const entry = await host.look(directory.saved);
   return entry?.kind === 'directory' ? entry.names : undefined;
@@ -38,7 +40,7 @@ export async function sweepSaved(
 ): Promise<void> {
   const names = await namesIn(host, directory);
   if (names === undefined) return;
-  const stale = names.filter((name) => !name.startsWith(KEPT) && !wanted.has(name));
+  const stale = names.filter((name) => !isKept(name) && !wanted.has(name));
   for (const name of stale) await host.remove(join(directory.saved, name));
   if (stale.length === names.length) await host.remove(directory.saved);
 }

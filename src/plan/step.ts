@@ -37,8 +37,11 @@ export type Step =
        * over a path that has changed since. A plan that was made from an earlier look says itself what it saw.
        */
       readonly seen?: string;
-      /** What of the file that stands there is not ours, where that is not all of it: leaving has to keep no more. */
-      readonly theirs?: Uint8Array;
+      /**
+       * What of the file that stands there is not ours, where that is not all of it: leaving has to keep no more. 'nothing':
+       * the whole path is ours, and nobody has known that.
+       */
+      readonly theirs?: Uint8Array | 'nothing';
     }
   /**
    * A command that makes the running system take what the files say. `settle` is its inverse, run once every file

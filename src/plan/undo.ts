@@ -31,6 +31,8 @@ function remedyFor({path, before, saved}: BegunPath, directory: DataDirectory): 
 
 async function putBack(host: Host, directory: DataDirectory, begun: BegunPath, now: State): Promise<void> {
   const {path, before, saved} = begun;
+  // Without a copy it was only taken over, and nothing was done to it.
+  if (before.kind === 'file' && saved === undefined) return;
   if (before.kind === 'file') await host.copy(join(directory.saved, saved ?? ''), path);
   else if (before.kind === 'directory') await host.makeDirectory(path, before);
   else if (now.kind !== 'absent') await host.remove(path);

@@ -223,9 +223,17 @@ describe('leave among others', function () {
       await left();
     });
 
-    it('says that a record is missing in that the host is not joined', async () => {
+    it('refuses where the record is missing, and says what there is and what to do', async () => {
       rmSync(join(stage.dataDir, RECORD));
-      expect((await stage.leave()).stdout).to.equal('this host is not joined; nothing to do\n');
+      const before = await stage.host();
+      for (const words of [[], ['--local', '--no-restart-sshd'], ['--dry-run']]) {
+        const {exit, error} = await stage.leaveJson(words);
+        expect([exit, error?.code]).to.deep.equal([6, 'HOST_UNSUITABLE']);
+        expect(error?.message).to.match(/the ownership record in \S+ is gone, but files of a join are here/);
+        expect(error?.detail).to.include(join(stage.dataDir, 'identity'));
+        expect(error?.hint).to.include('join again').and.include('by hand');
+      }
+      expect(await stage.host()).to.deep.equal(before);
     });
   });
 });
