@@ -35,6 +35,8 @@ const HEADLINES: Readonly<Record<ProblemKind, (joined: string) => string>> = {
 
 /** These are told apart: with them nobody reaches the host through the cluster. */
 const UNSERVED = new Set(['LINES_MISSING', 'NOT_SERVED', 'NOT_IN_EFFECT', 'OVERRIDDEN']);
+/** And these: it is reached, and lets nobody in. */
+const CLOSED = new Set(['AUTHORITY_MISSING', 'USER_AUTHORITY']);
 
 function headline({state, cluster, since, node, problems, certificates}: Status): string {
   const [worst] = problems;
@@ -42,6 +44,8 @@ function headline({state, cluster, since, node, problems, certificates}: Status)
   if (worst === undefined) return `${joined} since ${since?.slice(0, 10)}, node ${node?.id}`;
   if (problems.some(({code}) => UNSERVED.has(code)) && kindOf(worst) === 'drift')
     return `${joined}, but sshd no longer serves it`;
+  if (problems.some(({code}) => CLOSED.has(code)) && kindOf(worst) === 'drift')
+    return `${joined}, but logins through it fail`;
   if (worst.code === 'UNREADABLE' && certificates.length > 0)
     return 'has certificates of a join; whether all is well only root can see';
   return HEADLINES[kindOf(worst)](joined);
@@ -113,8 +117,11 @@ function sshdText({sshd}: Status): string {
   return `${program}${served === undefined ? ', running' : served ? ' serves what was written' : ''}`;
 }
 
+/** What a renewal mends, and what has come too late to be only due. */
+const OVERDUE = new Set(['CERTIFICATE_EXPIRED', 'HOST_KEY_REPLACED', 'AUTHORITY_MISSING']);
+
 function renewalText({problems, identity, timer}: Status): string {
-  const due = problems.filter((one) => kindOf(one) === 'due');
+  const due = problems.filter((one) => kindOf(one) === 'due' || OVERDUE.has(one.code));
   const until =
     identity === undefined
       ? ''

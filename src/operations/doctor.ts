@@ -1,6 +1,7 @@
 // Walks the whole way from a name to a shell, layer by layer, and says of each what was seen and what to do. Changes
 // nothing on the host: what it needs for rehearsals lies in a private directory and is gone afterwards.
 
+import {join} from 'node:path/posix';
 import type {Cluster, ClusterInfo} from '../cluster/cluster.js';
 import type {Way} from '../cluster/examine.js';
 import {Failure} from '../errors.js';
@@ -12,11 +13,14 @@ import {type ClusterFindings, type ClusterTools, walkToCluster} from './doctor/c
 import {CHECKS, type Finding, skip} from './doctor/finding.js';
 import {localFindings, type Patient} from './doctor/local.js';
 import {loginFindings} from './doctor/login.js';
+import {signersKeptOut} from './doctor/signers.js';
 import type {KeyKind} from './ephemeral.js';
+import {installedDirectory} from './layout.js';
 import {readIdentity} from './ownership.js';
 import {authorityKind, kindOfKey} from './rehearsal.js';
 import type {Connect, Trust} from './settings.js';
-import {type Inspection, inspect} from './status/inspect.js';
+import {keysThatCount} from './status/authorities.js';
+import {inspect} from './status/inspect.js';
 import {askCluster} from './status/online.js';
 import {type Past, readPast} from './status/past.js';
 import {commandsFor, USUAL} from './status/problem.js';
@@ -53,10 +57,15 @@ export async function doctor(tools: DoctorTools, wish: DoctorWish): Promise<Diag
   const inspection = await inspect(host, {sight, past, dataDir: wish.dataDir, commands});
   const patient = {past, sight, inspection, commands};
   const online = await onlineFindings(tools, host, wish, patient);
+  const asked = online.asked?.userKeys ?? [];
+  const signers = asked.length > 0 ? asked : keysThatCount((inspection.trusted?.cluster ?? []).join('\n'));
+  const kind = signingKind(signers, online.info);
+  const local = await localFindings(host, patient, online.asked, typeOf(kind));
+  const revoked = local.filter(({check, status}) => check === 'revoked' && status === 'fail');
   const findings = [
     ...online.findings,
-    ...(await localFindings(host, patient, online.asked, typeOf(signingKind(inspection, online.info)))),
-    ...(await logins(tools.host, patient, online.info, wish.logins)),
+    ...local,
+    ...(await logins(tools.host, patient, {kind, signers, revoked}, wish.logins)),
   ];
   return {
     host: past.settings?.hostname ?? host.name,
@@ -109,11 +118,9 @@ async function joinedTools(
   return {cluster: settings.cluster, identity, ask: (own) => askCluster(cluster, own, compared)};
 }
 
-/** The kind of key that signs users: of the keys that are trusted, else of the cluster, else what new clusters have. */
-function signingKind({trusted}: Inspection, info: ClusterInfo | undefined): KeyKind {
-  const [line] = trusted?.cluster ?? [];
-  if (line !== undefined) return kindOfKey(line);
-  return authorityKind(info?.suite ?? 'balanced-v1');
+/** The kind of key that signs users: of the keys that do or are trusted, else of the cluster, else what new clusters have. */
+function signingKind([line]: readonly string[], info: ClusterInfo | undefined): KeyKind {
+  return line === undefined ? authorityKind(info?.suite ?? 'balanced-v1') : kindOfKey(line);
 }
 
 function typeOf(kind: KeyKind): string {
@@ -122,11 +129,13 @@ function typeOf(kind: KeyKind): string {
 
 async function logins(
   host: Host,
-  {sight: {facts}, inspection, commands}: Patient,
-  info: ClusterInfo | undefined,
+  patient: Patient,
+  {kind, signers, revoked}: {kind: KeyKind; signers: readonly string[]; revoked: readonly Finding[]},
   wanted: readonly string[],
 ): Promise<readonly Finding[]> {
+  const {past, sight, commands} = patient;
   if (wanted.length === 0) return [];
+  const {facts} = sight;
   if (facts === undefined) {
     const why = 'not tried: sshd could not be asked for its configuration';
     return wanted.map((login) => ({
@@ -134,6 +143,9 @@ async function logins(
       login,
     }));
   }
-  const authorities = inspection.trusted?.cluster ?? [];
-  return loginFindings(host, facts, {logins: wanted, kind: signingKind(inspection, info), authorities});
+  const file = join(installedDirectory(sight.config), 'trusted_user_ca_keys');
+  const about = {file, joined: past.settings !== undefined, commands};
+  const keptOut = await signersKeptOut(host, facts, signers, about);
+  const obstacles = [...(keptOut ? [keptOut] : []), ...revoked.map(({text, fix = ''}) => ({text, fix}))];
+  return loginFindings(host, facts, {logins: wanted, kind, signers, obstacles});
 }

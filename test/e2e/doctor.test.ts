@@ -373,6 +373,51 @@ describe('doctor on a joined host', function () {
       expect(await tried()).to.deep.include({status: 'warn'});
     });
 
+    for (const [what, text, make] of [
+      ['is gone', /does not exist/, () => undefined],
+      ['is empty', /holds no key that sshd gets to/, (path: string) => writeFileSync(path, '')],
+      ['is a pipe', /is no regular file/, (path: string) => execFileSync('mkfifo', [path])],
+      [
+        'begins with a line that is no key',
+        /holds no key that sshd gets to/,
+        (path: string) =>
+          writeFileSync(path, `rubbish\n${readFileSync(host.at('copy-etc/agentless/trusted_user_ca_keys'))}`),
+      ],
+    ] as const) {
+      for (const online of [true, false]) {
+        it(`that would get in, had it not been that the real file ${what}${online ? '' : ', also without the cluster'}`, async () => {
+          const file = join(host.ours, 'trusted_user_ca_keys');
+          rmSync(file);
+          make(file);
+          const words = online ? ca() : ['--proxy-server', '127.0.0.1:1', '--timeout', '1'];
+          const one = await only('login', [...words, '--login', login]);
+          expect(one.status).to.equal('fail');
+          expect(one.text).to.match(text);
+          expect(one.text).to.include(`${login} would be refused: ${file} `);
+          expect(one.fix).to.include('sudo agentless renew --repair');
+        });
+      }
+    }
+
+    it('that would get in, had somebody not taken our lines out, or put theirs before ours', async () => {
+      edit(config(), (text) => text.replace(/# BEGIN agentless[\s\S]*# END agentless\n/, ''));
+      expect((await tried()).text).to.include('would be refused: sshd trusts no authority of users');
+      host.restore();
+      writeFileSync(host.at('etc/other_ca'), `${hostKey()}\n`);
+      first(`TrustedUserCAKeys ${host.at('etc/other_ca')}`);
+      expect((await tried()).text).to.match(/would be refused: \S+other_ca lacks SHA256:\S+, with which/);
+    });
+
+    it('that would get in, had the key of the cluster not been revoked', async () => {
+      const [key = ''] =
+        readFileSync(join(host.ours, 'trusted_user_ca_keys'), 'latin1').match(/^ssh-.*$/m) ?? [];
+      writeFileSync(host.at('etc/revoked'), `${key}\n`);
+      first(`RevokedKeys ${host.at('etc/revoked')}`);
+      const one = await tried();
+      expect([one.status, one.fix]).to.deep.equal(['fail', 'take that key out of the file']);
+      expect(one.text).to.include('would be refused: RevokedKeys');
+    });
+
     it('of several, each by itself', async () => {
       first(`DenyUsers no-such-login`);
       const logins = await found('login', [...ca(), '--login', `no-such-login,${login}`]);
@@ -446,6 +491,63 @@ describe('doctor and the record in the cluster', function () {
       findings.find(({check}) => check === 'served'),
       'sshd works without it',
     ).to.deep.include({status: 'ok'});
+  });
+});
+
+describe('doctor and status while the keys that sign users are rotated', function () {
+  this.timeout(60_000);
+  let host: JoinedStage;
+  before(async () => {
+    host = await JoinedStage.start();
+  });
+  after(() => host.stop());
+
+  async function look() {
+    const {login} = host.stage;
+    const words = ['--ca-file', host.stage.cluster.caFile, '--timeout', '3'];
+    const {findings, exit} = await host.doctor([...words, '--login', login]);
+    const of = (wanted: Check) => findings.find(({check}) => check === wanted);
+    const report = await host.status(['--online', ...words]);
+    const {stdout} = await host.text(['--online', ...words]);
+    return {exit, trust: of('user CA'), tried: of('login'), report, headline: stdout.split('\n')[0]};
+  }
+
+  it('a key that is yet to sign is due, and logins go on', async () => {
+    await host.stage.cluster.rotate('openssh', 'init');
+    const {exit, trust, tried, report} = await look();
+    expect(exit).to.equal(0);
+    expect(trust).to.deep.include({status: 'warn', code: 'AUTHORITIES_OUTDATED'});
+    expect(trust?.text).to.match(/lacks keys that the cluster will sign users with$/);
+    expect(tried?.status).to.equal(ENTERED);
+    expect(report.problems.map(({code}) => code)).to.deep.equal(['AUTHORITIES_OUTDATED']);
+    expect((await host.stage.loginByCertificate()).status).to.equal(0);
+  });
+
+  it('the key that signs is missing: logins fail, and no rehearsal says otherwise', async () => {
+    await host.stage.cluster.rotate('openssh', 'update_clients');
+    expect((await host.stage.loginByCertificate()).stderr).to.match(/Permission denied/);
+    const {exit, trust, tried, report, headline} = await look();
+    expect(exit).to.equal(3);
+    expect(trust).to.deep.include({status: 'fail', code: 'AUTHORITY_MISSING'});
+    expect(trust?.text).to.match(
+      /lacks the key that the cluster signs users with now: logins through it fail$/,
+    );
+    expect(tried).to.deep.include({status: 'fail', login: host.stage.login});
+    expect(tried?.text).to.match(
+      /would be refused: \S+ lacks SHA256:\S+, with which the cluster signs users now$/,
+    );
+    expect(tried?.fix).to.match(/^sudo agentless renew --data-dir /);
+    expect(report.problems.map(({code}) => code)).to.deep.equal(['AUTHORITY_MISSING']);
+    expect(report.problems[0]?.fix).to.match(/^sudo agentless renew --data-dir /);
+    expect(headline).to.equal('web1  joined to dev.example, but logins through it fail');
+  });
+
+  it('what they name mends it', async () => {
+    const {status, stderr} = await inProcess(['renew', '--data-dir', host.stage.dataDir]);
+    expect(status, stderr).to.equal(0);
+    const {exit, trust, tried, report} = await look();
+    expect([exit, trust?.status, tried?.status, report.problems]).to.deep.equal([0, 'ok', ENTERED, []]);
+    expect((await host.stage.loginByCertificate()).status).to.equal(0);
   });
 });
 

@@ -10,24 +10,26 @@ import {inMatches, parseEffective, settings} from '../../ssh/sshd-config/index.j
 import {type KeyKind, Visitor} from '../ephemeral.js';
 import {type Client, type HandshakeResult, reasonOf} from '../handshake.js';
 import {onStage} from '../stage.js';
-import {fingerprintOf, readTrustedKeys} from '../status/authorities.js';
 import {linesBehind} from '../verdict.js';
-import {accountNotes, readAccount} from './account.js';
+import {accountNotes, type Note, readAccount} from './account.js';
 import {bad, type Finding, ok} from './finding.js';
 import {remedyFor} from './remedy.js';
+import {whatIsWrongWith} from './signers.js';
 
 export interface Visit {
   readonly logins: readonly string[];
   /** Of the authority that the cluster signs users with, so that CASignatureAlgorithms is tested as well. */
   readonly kind: KeyKind;
-  /** Keys of the cluster that sign users, "type base64". */
-  readonly authorities: readonly string[];
+  /** Keys that sign users now, "type base64": of the cluster where it was asked, else those that a join has left here. */
+  readonly signers: readonly string[];
+  /** What keeps certificates of the cluster out that a throw-away one does not meet. */
+  readonly obstacles: readonly Note[];
 }
 
 export async function loginFindings(
   host: Host,
   facts: HostFacts,
-  {logins, kind, authorities}: Visit,
+  {logins, kind, signers, obstacles}: Visit,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   await onStage(host, facts.probe.uid, async (stage, put) => {
@@ -42,14 +44,32 @@ export async function loginFindings(
     };
     const visitor = new Visitor(put, authority, kind);
     for (const user of logins) {
-      const other = await otherAuthorities(host, facts, user, authorities);
+      const other = await otherAuthorities(host, facts, user, signers);
       findings.push(
         other ??
-          (await judgeLogin(host, facts, user, await visitor.tries(host, client, 'agentless-doctor', user))),
+          keptOut(
+            await judgeLogin(host, facts, user, await visitor.tries(host, client, 'agentless-doctor', user)),
+            obstacles,
+          ),
       );
     }
   });
   return findings;
+}
+
+/** A login that gets in by the authority of the rehearsal, and would not by those of the cluster. */
+function keptOut(finding: Finding, obstacles: readonly Note[]): Finding {
+  const [first, ...others] = obstacles;
+  if (first === undefined || finding.status === 'fail') return finding;
+  const {login = '', cause = [], fix = []} = finding;
+  const also = 'an authority of a rehearsal in its place lets this login in';
+  return {
+    ...bad('fail', 'login', `${login} would be refused: ${first.text}`, {
+      cause: [...others.map(({text}) => text), also, cause].flat().join('\n'),
+      fix: [...obstacles.map((one) => one.fix), fix].flat().join('\n'),
+    }),
+    login,
+  };
 }
 
 /**
@@ -60,7 +80,7 @@ async function otherAuthorities(
   host: Host,
   facts: HostFacts,
   login: string,
-  authorities: readonly string[],
+  signers: readonly string[],
 ): Promise<Finding | undefined> {
   const connection = ['-C', `user=${login},host=localhost,addr=127.0.0.1`];
   const {status, stdout} = await host.run([...sshdCommand(facts.daemon, '-T', facts.config), ...connection]);
@@ -74,15 +94,18 @@ async function otherAuthorities(
     line === undefined
       ? ''
       : `${line.file} line ${line.line}: ${line.raw.trim()} (Match ${line.scope?.criteria})`;
-  const trusted = await readTrustedKeys(host, await host.resolve(file).catch(() => file));
-  const keys = [...(trusted?.cluster ?? []), ...(trusted?.own ?? [])].map(fingerprintOf);
-  if (authorities.some((key) => keys.includes(fingerprintOf(key)))) {
+  const lacks = file === 'none' ? undefined : await whatIsWrongWith(host, file, signers);
+  if (file !== 'none' && signers.length > 0 && lacks === undefined) {
     const text = `${login} is given authorities of its own by a Match block, with the cluster's among them; the login itself was not rehearsed`;
     return {...bad('warn', 'login', text, {proof}), login};
   }
   const text = `${login} would be refused: for this login sshd trusts ${file} instead of the authorities of the cluster`;
   return {
-    ...bad('fail', 'login', text, {proof, fix: "take that line out, or add the cluster's keys to that file"}),
+    ...bad('fail', 'login', text, {
+      proof,
+      cause: lacks ?? '',
+      fix: "take that line out, or add the cluster's keys to that file",
+    }),
     login,
   };
 }

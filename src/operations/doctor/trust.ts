@@ -6,10 +6,16 @@ import {fingerprint, parsePublicKey} from '../../ssh/key.js';
 import {settings, winning} from '../../ssh/sshd-config/index.js';
 import {fingerprintOf, type TrustedKeys} from '../status/authorities.js';
 import type {Asked} from '../status/online.js';
-import type {Problem} from '../status/problem.js';
+import type {Problem, ProblemCode} from '../status/problem.js';
 import {bad, type Finding, findingsOf, ok, skip} from './finding.js';
 
-const CODES = ['AUTHORITIES_UNREADABLE', 'SITE_AUTHORITY_MISSING', 'USER_AUTHORITY', 'AUTHORITIES_OUTDATED'];
+const CODES: readonly ProblemCode[] = [
+  'AUTHORITIES_UNREADABLE',
+  'SITE_AUTHORITY_MISSING',
+  'USER_AUTHORITY',
+  'AUTHORITIES_OUTDATED',
+  'AUTHORITY_MISSING',
+];
 
 /** The keys in our file; that they are of the right kind is known when the cluster has been asked. */
 export function authorityFindings(

@@ -26,6 +26,16 @@ export async function readTrustedKeys(host: Host, file: string): Promise<Trusted
   return {file, text, cluster: ours.filter(isKeyLine), own: theirs.filter(isKeyLine)};
 }
 
+/**
+ * The keys that sshd gets to in such a file: it stops at the first line that it cannot parse, without a word. Lines as they
+ * are written.
+ */
+export function keysThatCount(text: string): readonly string[] {
+  const lines = text.split('\n').filter((line) => /^[ \t]*[^# \t]/.test(line));
+  const end = lines.findIndex((line) => readable(line) === undefined);
+  return end < 0 ? lines : lines.slice(0, end);
+}
+
 function isKeyLine(line: string): boolean {
   return line.trim() !== '' && !line.startsWith('#');
 }

@@ -29,6 +29,8 @@ export interface Online {
 
 export interface Asked {
   readonly online: Online;
+  /** Keys that sign users now, "type base64"; empty: the cluster did not say. */
+  readonly userKeys: readonly string[];
   readonly problems: readonly Problem[];
   readonly warnings: readonly string[];
 }
@@ -68,11 +70,12 @@ export async function askCluster(cluster: Cluster, identity: Identity, compared:
       ...signerProblems(hosts, compared),
       ...(await authorityProblems(session, users, compared)),
     ];
-    return {online, problems, warnings: 'warning' in about ? [about.warning] : []};
+    const warnings = 'warning' in about ? [about.warning] : [];
+    return {online, userKeys: users.active, problems, warnings};
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const online = {...answering(settings, await described, false), hostSigners: [], userSigners: []};
-    return {online, problems: [unanswered(error, commands)], warnings: []};
+    return {online, userKeys: [], problems: [unanswered(error, commands)], warnings: []};
   }
 }
 
@@ -157,13 +160,27 @@ async function authorityProblems(
     ...missing.map((line) => `missing ${fingerprintOf(line)}`),
     ...dead.map((line) => `no longer in use ${fingerprintOf(line)}`),
   ].join('\n');
-  if (missing.length > 0 && (await isUserAuthority(session, listed))) {
+  const signing = missing.filter((line) => active.includes(line));
+  if (signing.length > 0 && (await isUserAuthority(session, listed))) {
     const text = `${trusted.file} trusts the user CA of the cluster: it must be the openssh CA, which is another one`;
     return [problem('USER_AUTHORITY', text, commands.repair, detail)];
   }
+  if (signing.length > 0) {
+    const text = `${trusted.file} lacks ${lackingKeys(signing.length, active.length)}`;
+    return [problem('AUTHORITY_MISSING', text, commands.renew, detail)];
+  }
   const what =
-    missing.length > 0 ? 'lacks keys that the cluster signs users with' : 'holds keys that have been retired';
+    missing.length > 0
+      ? 'lacks keys that the cluster will sign users with'
+      : 'holds keys that have been retired';
   return [problem('AUTHORITIES_OUTDATED', `${trusted.file} ${what}`, commands.renew, detail)];
+}
+
+/** sshd takes the certificates of no key that is not in the file: each login by one fails at once. */
+function lackingKeys(missing: number, active: number): string {
+  if (missing < active)
+    return `${missing} of ${active} keys that the cluster signs users with now: some logins fail`;
+  return `${active === 1 ? 'the key' : 'every key'} that the cluster signs users with now: logins through it fail`;
 }
 
 /** The classic mistake: what `tctl auth export --type=user` gives, instead of --type=openssh. */

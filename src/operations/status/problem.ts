@@ -44,6 +44,7 @@ const KINDS = {
   NODE_DUPLICATE: {kind: 'cluster', word: 'node'},
   SIGNER_INACTIVE: {kind: 'due', word: 'signer'},
   AUTHORITIES_OUTDATED: {kind: 'due', word: 'user CA'},
+  AUTHORITY_MISSING: {kind: 'drift', word: 'user CA'},
   USER_AUTHORITY: {kind: 'drift', word: 'user CA'},
 } as const satisfies Record<string, {kind: ProblemKind; word: string}>;
 

@@ -79,8 +79,19 @@ describe('the text of a status', () => {
     expect(with_('FILE_CHANGED')).to.equal(
       'web1  joined to example.com, but this host is not as it was joined',
     );
+    expect(with_('AUTHORITY_MISSING')).to.equal('web1  joined to example.com, but logins through it fail');
     expect(with_('NODE_MISSING')).to.equal('web1  joined to example.com, but not as the cluster sees it');
     expect(with_('NAMES_MISSING')).to.equal('web1  joined to example.com; a renewal is due');
+  });
+
+  it('calls no renewal undue that is overdue', () => {
+    for (const code of ['CERTIFICATE_ENDING', 'CERTIFICATE_EXPIRED', 'AUTHORITY_MISSING'] as const)
+      expect(plain({...WELL, problems: [{code, message: 'm', fix: 'f'}]}), code).to.match(
+        /^ {2}renewal +due, see above$/m,
+      );
+    expect(plain({...WELL, problems: [{code: 'FILE_CHANGED', message: 'm', fix: 'f'}]})).to.match(
+      /^ {2}renewal +nothing due$/m,
+    );
   });
 
   it('tells how sshd is run, and what nobody could see', () => {
