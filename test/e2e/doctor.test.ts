@@ -305,6 +305,21 @@ describe('doctor on a joined host', function () {
     });
   }
 
+  it('and lines behind our block, which it names by their numbers in the file as it is', async () => {
+    edit(config(), (text) => text.replace(/# END agentless\n/, (end) => `${end}AllowUsers somebody-else\n`));
+    const lines = readFileSync(config(), 'latin1').split('\n');
+    const at = `${config()} line ${lines.indexOf('AllowUsers somebody-else') + 1}`;
+    expect(at).to.match(/ line 4$/);
+    const [tried, limited] = [await only('login', [...ca(), '--login', login]), await found('settings')];
+    expect(tried.fix).to.equal(`add ${login} to AllowUsers in ${at}`);
+    expect(tried.cause).to.include(`${at}: AllowUsers somebody-else`);
+    expect(limited.map(({proof}) => proof)).to.include(`${at}: AllowUsers somebody-else`);
+    appendFileSync(config(), `\nMatch User ${login}\n  TrustedUserCAKeys none\n`);
+    const last = readFileSync(config(), 'latin1').split('\n').length - 1;
+    const [overridden] = await found('config');
+    expect(overridden?.text).to.include(`TrustedUserCAKeys none in ${config()} line ${last} (Match`);
+  });
+
   describe('and a login', () => {
     const tried = (name = login) => only('login', [...ca(), '--login', name]);
     for (const [line, reason, fix] of [

@@ -203,6 +203,18 @@ describe('status of a joined host', function () {
     expect(problems[0]?.message).to.match(/\(Match User deploy\) wins over/);
   });
 
+  it('names lines by their numbers in the file as it is, behind our block and in files that are included', async () => {
+    const others = host.at('etc/others.conf');
+    writeFileSync(others, '# one\nMatch User a\n  TrustedUserCAKeys none\n');
+    appendFileSync(config(), `\nInclude ${others}\nMatch User b\n  TrustedUserCAKeys none\n`);
+    const {rivals} = await host.status();
+    const last = readFileSync(config(), 'latin1').split('\n').length - 1;
+    expect(rivals.map(({file, line, match}) => [file, line, match])).to.deep.equal([
+      [others, 3, 'User a'],
+      [config(), last, 'User b'],
+    ]);
+  });
+
   it('names a certificate of others for the same key that comes later', async () => {
     const other = host.at('etc/other-cert.pub');
     const {key} = parseCertificate(readFileSync(certificate, 'latin1'));

@@ -31,6 +31,14 @@ export function removeBlock(bytes: Uint8Array): Uint8Array {
   return bytesOf(lines.filter((_, i) => !blocks.some(({start, end}) => start <= i && i < end)).join(''));
 }
 
+/** Empties the lines of our marked blocks, so that every other line keeps its number. */
+export function blankBlock(bytes: Uint8Array): Uint8Array {
+  const lines = splitLines(latin1(bytes));
+  const blocks = findBlocks(lines);
+  const isOurs = (i: number) => blocks.some(({start, end}) => start <= i && i < end);
+  return bytesOf(lines.map((line, i) => (isOurs(i) ? line.slice(withoutEnd(line).length) : line)).join(''));
+}
+
 /** A file with a block of these lines at its top, and no other; the file's own end of line is used. */
 export function withBlockOnTop(bytes: Uint8Array, content: readonly string[]): Uint8Array {
   const text = latin1(removeBlock(bytes));

@@ -1,6 +1,6 @@
 // Which paths a drop-in of ours may have.
 import {posix} from 'node:path';
-import {removeBlock} from './block.js';
+import {blankBlock} from './block.js';
 import type {Dialect} from './dialect.js';
 import {parseConfig} from './file.js';
 import {matchesGlob} from './glob.js';
@@ -33,12 +33,15 @@ export function existingDropIns(tree: Tree, name: string): string[] {
   );
 }
 
-/** The tree as it would be had we never been here: our block taken out of the main file, our drop-ins gone. */
+/**
+ * The tree as it would be had we never been here: our drop-ins gone, and nothing in the lines of our block in the main
+ * file, which stay, because the lines behind them are shown to people by their numbers.
+ */
 export function withoutOurs(tree: Tree, name = '00-agentless.conf'): Tree {
   const existing = existingDropIns(tree, name);
   const files = [...tree.files]
     .filter(([path]) => !existing.includes(path))
-    .map(([path, bytes]) => [path, path === tree.main ? removeBlock(bytes) : bytes] as const);
+    .map(([path, bytes]) => [path, path === tree.main ? blankBlock(bytes) : bytes] as const);
   return {...tree, files: new Map(files)};
 }
 

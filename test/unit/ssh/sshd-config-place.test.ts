@@ -12,6 +12,7 @@ import {
   place,
   quotePath,
   removeBlock,
+  settings,
   staged,
   type Tree,
   withoutOurs,
@@ -268,6 +269,21 @@ describe('taking our lines out again', () => {
     expect(text(removeBlock(bytes(`${main}# BEGIN agentless\nX\n# END agentless`)))).to.equal(main);
   });
 
+  it('names the lines of others by their numbers in the files as they are', () => {
+    fc.assert(
+      fc.property(
+        soundConfig(NEW),
+        fc.boolean(),
+        fc.constantFrom(NEW, NO_INCLUDE),
+        (generated, early, dialect) => {
+          const before = generatedTree(generated, '/etc/ssh', early);
+          expectTrueLines(before, installed(before, place(before, dialect, WHAT)), dialect);
+        },
+      ),
+      {numRuns: 200},
+    );
+  });
+
   it('shows the tree as it would be without us', () => {
     const before = tree(`${INCLUDING}${STOCK}`, {
       [`${DROP_INS}/00-agentless.conf`]: OURS,
@@ -275,11 +291,23 @@ describe('taking our lines out again', () => {
     });
     const after = withoutOurs(before);
     expect([...after.files].map(([path, content]) => [path, text(content)])).to.deep.equal([
-      [MAIN, STOCK],
+      [MAIN, `\n\n\n${STOCK}`],
       [`${DROP_INS}/1.conf`, ''],
     ]);
   });
 });
+
+/** The settings of others are those of before, each on the line that it has now. */
+function expectTrueLines(before: Tree, after: Tree, dialect: Dialect): void {
+  const [was, is] = [settings(before, dialect), settings(withoutOurs(after), dialect)];
+  const words = (all: typeof was) => all.map(({keyword, args, file}) => [keyword, args, file]);
+  expect(words(is)).to.deep.equal(words(was));
+  for (const {file, line, raw, scope} of is) {
+    const lines = text(after.files.get(file)).split('\n');
+    expect(lines[line - 1]?.replace(/\r$/, '')).to.equal(raw);
+    if (scope) expect(text(after.files.get(scope.file)).split('\n')[scope.line - 1]).to.match(/match/i);
+  }
+}
 
 /** A generated configuration as a tree, with an Include of drop-ins of its own: early, or at the end. */
 function generatedTree(generated: Generated, directory: string, early: boolean): Tree {
@@ -399,8 +427,9 @@ describe('a staged main file', function () {
       expect(parseEffective(real.text).one('trustedusercakeys')).to.equal(
         Buffer.from(join(directory, 'ca é')).toString('latin1'),
       );
-      const left = withoutOurs(installed(before, placement)).files.get(before.main);
-      expect(text(left)).to.equal(main);
+      const after = installed(before, placement);
+      expect(text(removeBlock(after.files.get(before.main) ?? bytes('')))).to.equal(main);
+      expectTrueLines(before, after, sshd.dialect);
     });
   }
 
