@@ -182,7 +182,7 @@ export function shellWord(word: string): string {
 
 function spoken(stderr: string): string {
   return stderr
-    .split('\n')
+    .split(/\r?\n/)
     .filter(
       (line) => line.trim() !== '' && !/^(debug\d|OpenSSH_|Authenticated to|Warning: Permanently)/.test(line),
     )

@@ -4,7 +4,16 @@ import {Failure} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
 import {unreadListening} from '../host/listening.js';
 import {certificateFindings, type Finding} from '../ssh/findings.js';
-import {appliesToAll, type Setting, settings, withoutOurs} from '../ssh/sshd-config/index.js';
+import {
+  accumulates,
+  appliesToAll,
+  canonicalKeyword,
+  type EffectiveConfig,
+  firstGlobal,
+  type Setting,
+  settings,
+  withoutOurs,
+} from '../ssh/sshd-config/index.js';
 import type {AuthorityKind} from './rehearsal.js';
 import type {Scene} from './scene.js';
 
@@ -13,6 +22,9 @@ const KEY_TYPES: Readonly<Record<AuthorityKind, string>> = {
   p256: 'ecdsa-sha2-nistp256',
   rsa2048: 'ssh-rsa',
 };
+
+/** What a client says that was not even asked for its key. */
+export const NO_PUBLICKEY = /Permission denied \((?!.*publickey)/;
 
 /** The authority whose users are to log in: the kind that a cluster of this suite has, or a line of its key. */
 export type UserAuthority = {readonly kind: AuthorityKind} | {readonly line: string};
@@ -62,22 +74,54 @@ export function judgeReload({daemon, effective, config}: HostFacts): readonly st
 
 const wanted = (effective: HostFacts['effective']): string => effective.all('listenaddress').join(' ');
 
-/** Lines of the configuration that sshd's reason for refusing a login speaks of. */
-export function linesBehind(facts: HostFacts, reason: string): string[] {
+/**
+ * Lines of the configuration that sshd's reason for refusing a login speaks of, the one at fault first. `effective`: what
+ * sshd makes of it for this very login, by which lines that do not count for it are left out.
+ */
+export function settingsBehind(facts: HostFacts, reason: string, effective?: EffectiveConfig): Setting[] {
   // Every line of sshd's log names the port of the client.
   const words = new Set(
-    reason
-      .toLowerCase()
-      .replace(/ from \S+ port \d+/g, '')
-      .match(/[a-z0-9]+/g),
+    (
+      reason
+        .toLowerCase()
+        .replace(/ from \S+ port \d+/g, '')
+        .match(/[a-z0-9]+/g) ?? []
+    ).map(canonicalKeyword),
   );
-  return siteSettings(facts)
-    .filter(({keyword}) => words.has(keyword) || UNNAMED.some((one) => isMeant(one, keyword, reason)))
-    .map(lineOf);
+  const all = [...optionSettings(facts), ...siteSettings(facts)];
+  const meant = all.filter((setting) => {
+    const keyword = canonicalKeyword(setting.keyword);
+    return words.has(keyword) || UNNAMED.some((one) => isMeant(one, keyword, setting, reason));
+  });
+  // The first line counts, and a Match block that applies before it.
+  const counting = meant.filter(
+    (one) => one.scope !== undefined || accumulates(one.keyword) || firstGlobal(all, one.keyword) === one,
+  );
+  const applying = effective === undefined ? [] : counting.filter((one) => isIn(effective, one));
+  return applying.length > 0 ? applying : counting;
 }
 
-/** Reasons in which sshd does not name the keyword. */
-const UNNAMED = [
+/** The same for people. */
+export function linesBehind(facts: HostFacts, reason: string): string[] {
+  return settingsBehind(facts, reason).map(lineOf);
+}
+
+/** Whether sshd has each of these values for the keyword. */
+function isIn(effective: EffectiveConfig, {keyword, args}: Setting): boolean {
+  const name = [canonicalKeyword(keyword), keyword].find((one) => effective.has(one)) ?? keyword;
+  const values = effective
+    .all(name)
+    .flatMap((value) => value.split(' '))
+    .map((value) => value.toLowerCase());
+  return args.every((argument) => values.includes(argument.toLowerCase()));
+}
+
+/** Reasons in which sshd does not name the keyword; `spoils`: with which of its values. */
+const UNNAMED: readonly {
+  readonly reason: RegExp;
+  readonly keyword: RegExp;
+  readonly spoils?: (args: readonly string[]) => boolean;
+}[] = [
   {reason: /ROOT LOGIN REFUSED/, keyword: /^permitrootlogin$/},
   {reason: /does not contain an authorized principal/, keyword: /^authorizedprincipals(file|command)$/},
   {reason: /revoked/i, keyword: /^revokedkeys$/},
@@ -85,24 +129,61 @@ const UNNAMED = [
   {reason: /^Partial /, keyword: /^authenticationmethods$/},
   // The client's words, which name what the server would have taken.
   {
-    reason: /Permission denied \((?!.*publickey)/,
-    keyword: /^(authenticationmethods|pubkeyauthentication)$/,
+    reason: NO_PUBLICKEY,
+    keyword: /^pubkeyauthentication$/,
+    spoils: ([value]) => value?.toLowerCase() === 'no',
   },
-] as const;
+  {
+    reason: NO_PUBLICKEY,
+    keyword: /^authenticationmethods$/,
+    spoils: (alternatives) => !alternatives.some((methods) => /^(any|publickey\b)/.test(methods)),
+  },
+];
 
-function isMeant(one: (typeof UNNAMED)[number], keyword: string, reason: string): boolean {
-  return one.reason.test(reason) && one.keyword.test(keyword);
+function isMeant(
+  {reason: pattern, keyword: name, spoils}: (typeof UNNAMED)[number],
+  keyword: string,
+  {args}: Setting,
+  reason: string,
+): boolean {
+  return pattern.test(reason) && name.test(keyword) && (spoils === undefined || spoils(args));
 }
 
 function siteSettings(facts: HostFacts): Setting[] {
   return settings(withoutOurs(facts.tree), facts.dialect);
 }
 
+/** Stands for a file: what is set there wins over every file. */
+const COMMAND_LINE = "sshd's command line";
+
+function optionSettings({daemon}: HostFacts): Setting[] {
+  return daemon.options.flatMap((word) => {
+    const [raw, keyword, value] = /^(\w+)[= ]+(.+)$/.exec(word) ?? [];
+    if (raw === undefined || keyword === undefined || value === undefined) return [];
+    return [
+      {
+        keyword: keyword.toLowerCase(),
+        args: value.split(' '),
+        raw,
+        file: COMMAND_LINE,
+        line: 0,
+        scope: undefined,
+      },
+    ];
+  });
+}
+
+/** " in FILE line N" */
+export function whereIs({file, line}: Pick<Setting, 'file' | 'line'>): string {
+  return file === COMMAND_LINE ? ` on ${file}` : ` in ${file} line ${line}`;
+}
+
 function placeOf({file, line, text}: Finding): string[] {
   return file === undefined ? [] : [`${file} line ${line}: ${text}`];
 }
 
-function lineOf({file, line, raw, scope}: Setting): string {
+/** "FILE line N: TEXT (Match CRITERIA)" */
+export function lineOf({file, line, raw, scope}: Setting): string {
   const where = appliesToAll(scope) ? '' : ` (Match ${scope?.criteria})`;
-  return `${file} line ${line}: ${raw.trim()}${where}`;
+  return `${file === COMMAND_LINE ? file : `${file} line ${line}`}: ${raw.trim()}${where}`;
 }

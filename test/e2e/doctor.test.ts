@@ -333,7 +333,31 @@ describe('doctor on a joined host', function () {
       ['DenyGroups GROUP', /DenyGroups/, /^take \S+ out of the groups/],
       ['AuthorizedPrincipalsFile /nonexistent/%u', /authorized principal/, /AuthorizedPrincipalsFile/],
       ['AuthenticationMethods publickey,password', /^sshd says: Partial publickey/, /publickey alone/],
-      ['CASignatureAlgorithms rsa-sha2-512', /certificate signature algorithm/, /CASignatureAlgorithms/],
+      [
+        'CASignatureAlgorithms rsa-sha2-512',
+        /certificate signature algorithm/,
+        /^add ssh-ed25519 to CASignatureAlgorithms in \S+ line 1$/,
+      ],
+      [
+        'PubkeyAcceptedAlgorithms ssh-ed25519',
+        /not in PubkeyAccepted(Algorithms|KeyTypes)$/,
+        /^add ssh-ed25519-cert-v01@openssh.com and \S+ to PubkeyAcceptedAlgorithms in \S+ line 1$/,
+      ],
+      [
+        'PubkeyAcceptedKeyTypes ssh-ed25519',
+        /not in PubkeyAccepted(Algorithms|KeyTypes)$/,
+        /^add ssh-ed25519-cert-v01@openssh.com and \S+ to PubkeyAcceptedKeyTypes in \S+ line 1$/,
+      ],
+      [
+        'PubkeyAuthentication no',
+        /^the client says: .*Permission denied \(.*\)\.$/,
+        /^set PubkeyAuthentication yes in \S+ line 1;/,
+      ],
+      [
+        'AuthenticationMethods password',
+        /^the client says: .*Permission denied \(password\)\.$/,
+        /^add publickey alone as an alternative to AuthenticationMethods in \S+ line 1$/,
+      ],
       ['RevokedKeys /nonexistent/revoked', /revoked/i, /RevokedKeys names a file that exists/],
     ] as const) {
       it(`refused by "${line}"`, async () => {
@@ -347,6 +371,30 @@ describe('doctor on a joined host', function () {
         expect(one.fix).to.match(fix);
       });
     }
+
+    it('refused by one line of several of that keyword, which alone is named', async () => {
+      const words = [
+        'PubkeyAuthentication yes',
+        'AuthenticationMethods password',
+        'AuthenticationMethods publickey',
+      ];
+      first(words.join('\n'));
+      appendFileSync(config(), '\nMatch User somebody-else\n  AuthenticationMethods password,publickey\n');
+      const one = await tried();
+      expect(one.cause).to.equal(`${config()} line 2: AuthenticationMethods password`);
+      expect(one.fix).to.match(/AuthenticationMethods in \S+ line 2$/);
+    });
+
+    it('refused by a Match block, and not by the line for everybody', async () => {
+      first('PubkeyAuthentication yes');
+      appendFileSync(config(), `\nMatch User ${login}\n  PubkeyAuthentication no\n`);
+      const last = readFileSync(config(), 'latin1').split('\n').length - 1;
+      const one = await tried();
+      expect(one.cause).to.equal(
+        `${config()} line ${last}:   PubkeyAuthentication no (Match User ${login})`.replace(/: +/, ': '),
+      );
+      expect(one.fix).to.include(`set PubkeyAuthentication yes in ${config()} line ${last};`);
+    });
 
     it('refused because it is root', async function () {
       if (!isRoot) skip(this, 'only root can log in as root without a daemon');

@@ -6,11 +6,11 @@ import type {HostFacts} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
 import {sshdCommand} from '../../host/sshd.js';
 import {formatPublicKey, generateKey, publicBlob} from '../../ssh/key.js';
-import {inMatches, parseEffective, settings} from '../../ssh/sshd-config/index.js';
+import {type EffectiveConfig, inMatches, parseEffective, settings} from '../../ssh/sshd-config/index.js';
 import {type KeyKind, Visitor} from '../ephemeral.js';
 import {type Client, type HandshakeResult, reasonOf} from '../handshake.js';
 import {onStage} from '../stage.js';
-import {linesBehind} from '../verdict.js';
+import {lineOf, settingsBehind} from '../verdict.js';
 import {accountNotes, type Note, readAccount} from './account.js';
 import {bad, type Finding, ok} from './finding.js';
 import {remedyFor} from './remedy.js';
@@ -44,14 +44,12 @@ export async function loginFindings(
     };
     const visitor = new Visitor(put, authority, kind);
     for (const user of logins) {
-      const other = await otherAuthorities(host, facts, user, signers);
-      findings.push(
-        other ??
-          keptOut(
-            await judgeLogin(host, facts, user, await visitor.tries(host, client, 'agentless-doctor', user)),
-            obstacles,
-          ),
-      );
+      const own = await effectiveFor(host, facts, user);
+      const other = await otherAuthorities(host, facts, user, own, signers);
+      if (other === undefined) {
+        const tried = await visitor.tries(host, client, 'agentless-doctor', user);
+        findings.push(keptOut(await judgeLogin(host, facts, user, own, tried), obstacles));
+      } else findings.push(other);
     }
   });
   return findings;
@@ -72,6 +70,17 @@ function keptOut(finding: Finding, obstacles: readonly Note[]): Finding {
   };
 }
 
+/** What sshd makes of its configuration for this login; undefined: it does not say. */
+async function effectiveFor(
+  host: Host,
+  facts: HostFacts,
+  login: string,
+): Promise<EffectiveConfig | undefined> {
+  const connection = ['-C', `user=${login},host=localhost,addr=127.0.0.1`];
+  const {status, stdout} = await host.run([...sshdCommand(facts.daemon, '-T', facts.config), ...connection]);
+  return status === 0 ? parseEffective(stdout) : undefined;
+}
+
 /**
  * A Match block that gives this login authorities of its own wins over the command line, and so over ours: then the file
  * that it names decides, and is read instead.
@@ -80,12 +89,10 @@ async function otherAuthorities(
   host: Host,
   facts: HostFacts,
   login: string,
+  effective: EffectiveConfig | undefined,
   signers: readonly string[],
 ): Promise<Finding | undefined> {
-  const connection = ['-C', `user=${login},host=localhost,addr=127.0.0.1`];
-  const {status, stdout} = await host.run([...sshdCommand(facts.daemon, '-T', facts.config), ...connection]);
-  if (status !== 0) return undefined;
-  const file = parseEffective(stdout).one('trustedusercakeys');
+  const file = effective?.one('trustedusercakeys');
   if (file === undefined || file === facts.effective.one('trustedusercakeys')) return undefined;
   const line = inMatches(settings(facts.tree, facts.dialect), 'trustedusercakeys').find(
     ({args}) => args[0] === file,
@@ -120,6 +127,7 @@ async function judgeLogin(
   host: Host,
   facts: HostFacts,
   login: string,
+  effective: EffectiveConfig | undefined,
   {ok: entered, client, log}: HandshakeResult,
 ): Promise<Finding> {
   const account = await readAccount(host, login, facts);
@@ -131,12 +139,13 @@ async function judgeLogin(
     const fix = notes.map((note) => note.fix).join('\n');
     return {...bad('warn', 'login', text, {cause: notes.map(({text: why}) => why).join('\n'), fix}), login};
   }
-  const reason = reasonOf(log) ?? client;
-  const lines = linesBehind(facts, reason);
-  const why = [...lines, ...notes.map(({text: note}) => note)].join('\n');
-  const fix = remedyFor(login, reason, lines) ?? notes.map((note) => note.fix).join('\n');
+  const said = reasonOf(log);
+  const reason = said ?? client;
+  const behind = settingsBehind(facts, reason, effective);
+  const why = [...behind.map(lineOf), ...notes.map(({text: note}) => note)].join('\n');
+  const fix = remedyFor(login, reason, behind) ?? notes.map((note) => note.fix).join('\n');
   const finding = bad('fail', 'login', `${login} would be refused (${tried})`, {
-    proof: `sshd says: ${reason}`,
+    proof: `${said === undefined ? 'the client' : 'sshd'} says: ${reason}`,
     cause: why,
     fix: fix === '' ? "look at sshd's own log while somebody tries, with LogLevel DEBUG1" : fix,
   });

@@ -5,7 +5,7 @@ export {withoutOurs} from './drop-in.js';
 export {EffectiveConfig, parseEffective} from './effective.js';
 export {parseConfig, serialize, textOf} from './file.js';
 export {escapeGlob, matchesGlob} from './glob.js';
-export {accumulates} from './keywords.js';
+export {accumulates, canonicalKeyword} from './keywords.js';
 export {allOf, appliesToAll, firstGlobal, inMatches, winning} from './lookup.js';
 export {isBlank, withoutOwnLines} from './own-lines.js';
 export {type Installation, type Placement, place} from './place.js';

@@ -99,7 +99,7 @@ describe('an account', () => {
 
 describe('a remedy', () => {
   it('names the line at fault', () => {
-    const lines = ['/etc/ssh/sshd_config line 12: AllowUsers root'];
+    const lines = [{file: '/etc/ssh/sshd_config', line: 12, raw: 'AllowUsers root'}];
     expect(
       remedyFor('deploy', 'User deploy from x not allowed because not listed in AllowUsers', lines),
     ).to.equal('add deploy to AllowUsers in /etc/ssh/sshd_config line 12');
@@ -123,5 +123,22 @@ describe('a remedy', () => {
     ];
     for (const reason of reasons) expect(remedyFor('a', reason, []), reason).to.be.a('string');
     expect(remedyFor('a', 'something new', [])).to.equal(undefined);
+  });
+
+  it('names the keyword that is at fault, as it is written there', () => {
+    const fix = (reason: string, raw: string) => remedyFor('a', reason, [{file: '/c', line: 3, raw}]);
+    const algorithm = 'userauth_pubkey: signature algorithm ssh-ed25519-cert-v01@openssh.com not in';
+    for (const keyword of ['PubkeyAcceptedAlgorithms', 'PubkeyAcceptedKeyTypes'])
+      expect(fix(`${algorithm} PubkeyAcceptedAlgorithms`, `${keyword} ssh-ed25519`)).to.match(
+        new RegExp(`^add ssh-ed25519-cert-v01@openssh.com and .* to ${keyword} in /c line 3$`),
+      );
+    expect(remedyFor('a', `${algorithm} PubkeyAcceptedKeyTypes`, [])).to.match(/ to PubkeyAcceptedKeyTypes$/);
+    const authority = 'certificate signature algorithm ssh-ed25519: signature algorithm not supported';
+    expect(fix(authority, 'CASignatureAlgorithms rsa-sha2-512')).to.equal(
+      'add ssh-ed25519 to CASignatureAlgorithms in /c line 3',
+    );
+    const denied = 'a@rehearsal: Permission denied (password).';
+    expect(fix(denied, 'PubkeyAuthentication no')).to.match(/^set PubkeyAuthentication yes in \/c line 3;/);
+    expect(fix(denied, 'AuthenticationMethods password')).to.match(/to AuthenticationMethods in \/c line 3$/);
   });
 });
