@@ -49,9 +49,9 @@ export interface Diagnosis {
 
 export async function doctor(tools: DoctorTools, wish: DoctorWish): Promise<Diagnosis> {
   const host = new ReadOnlyHost(tools.host);
-  const place = {dataDir: wish.dataDir, config: wish.config ?? USUAL.config};
+  const place = {dataDir: wish.dataDir, config: wish.config};
   const probing = probe(host);
-  const past = await readPast(host, wish.dataDir, commandsFor(place));
+  const past = await readPast(host, place);
   const commands = commandsFor(place, past.settings);
   const sight = await glance(host, wish.config ?? past.settings?.config ?? USUAL.config, probing);
   const inspection = await inspect(host, {sight, past, dataDir: wish.dataDir, commands});
@@ -108,12 +108,11 @@ async function joinedTools(
 ): Promise<ClusterTools['joined']> {
   if (settings === undefined) return undefined;
   const identity =
-    settings.identity === 'discarded'
-      ? undefined
-      : await readIdentity(host, dataDir, settings).catch((error: unknown) => {
-          if (error instanceof Failure) return undefined;
-          throw error;
-        });
+    settings.identity ??
+    (await readIdentity(host, dataDir, settings).catch((error: unknown) => {
+      if (error instanceof Failure) return 'lost' as const;
+      throw error;
+    }));
   const compared = {settings, held: inspection.held, trusted: inspection.trusted, commands};
   return {cluster: settings.cluster, identity, ask: (own) => askCluster(cluster, own, compared)};
 }

@@ -39,9 +39,9 @@ export interface StatusTools {
 
 export async function status(tools: StatusTools, {dataDir, config: asked}: StatusWish): Promise<Status> {
   const host = new ReadOnlyHost(tools.host);
-  const place = {dataDir, config: asked ?? USUAL.config};
+  const place = {dataDir, config: asked};
   const probing = probe(host);
-  const past = await readPast(host, dataDir, commandsFor(place));
+  const past = await readPast(host, place);
   const commands = commandsFor(place, past.settings);
   const sight = await glance(host, asked ?? past.settings?.config ?? USUAL.config, probing);
   const [inspection, timer, left] = await Promise.all([

@@ -305,6 +305,28 @@ describe('doctor on a joined host', function () {
     });
   }
 
+  it('and HostKeyAlgorithms that leaves a certificate out, which no repair of ours mends', async () => {
+    first('HostKeyAlgorithms ssh-ed25519,ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256');
+    const one = await only('served');
+    expect(one.proof).to.equal('ecdsa: HostKeyAlgorithms leaves out certificates of this type');
+    expect(one.fix).to.equal(
+      `let HostKeyAlgorithms in ${config()} line 1 allow ecdsa-sha2-nistp256-cert-v01@openssh.com, and reload sshd`,
+    );
+  });
+
+  it('and a damaged identity, which is not said to be none', async () => {
+    edit(join(host.stage.dataDir, 'identity/key.pem'), (text) => text.slice(0, 80));
+    const {findings} = await host.doctor(ca());
+    const identity = findings.filter(({check}) => check === 'identity');
+    expect(identity.map(({status, code}) => [status, code])).to.deep.equal([['fail', 'IDENTITY_DAMAGED']]);
+    expect(identity[0]?.fix).to.include(
+      `join again with a token: sudo agentless join openssh --proxy-server ${host.stage.cluster.proxy} `,
+    );
+    expect(findings.filter(({status}) => status === 'fail')).to.deep.equal(identity);
+    const skipped = findings.filter(({status}) => status === 'skip');
+    expect(skipped.map(({check}) => check)).to.deep.equal(['signer', 'node']);
+  });
+
   it('and lines behind our block, which it names by their numbers in the file as it is', async () => {
     edit(config(), (text) => text.replace(/# END agentless\n/, (end) => `${end}AllowUsers somebody-else\n`));
     const lines = readFileSync(config(), 'latin1').split('\n');

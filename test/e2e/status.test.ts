@@ -365,6 +365,7 @@ describe('status of a joined host', function () {
       const subject = {subject: [['commonName', 'x']], publicKey: createPublicKey(key), names: []} as const;
       const issuer = {key, name: [['commonName', 'x']]} as const;
       writeFileSync(identity('cert.pem'), issueLeaf(issuer, {...subject, validFrom, validTo}));
+      writeFileSync(identity('key.pem'), key.export({type: 'pkcs8', format: 'pem'}));
     }
 
     for (const [code, from, to, fix] of [
@@ -386,9 +387,30 @@ describe('status of a joined host', function () {
       expect(problems[0]?.detail).to.equal(identity('key.pem'));
     });
 
-    it('unreadable', async () => {
-      writeFileSync(identity('cert.pem'), 'nothing');
-      expect(await codes()).to.include('IDENTITY_MISSING');
+    for (const [what, damage] of [
+      ['certificate', () => writeFileSync(identity('cert.pem'), 'nothing')],
+      ['key', () => edit(identity('key.pem'), (text) => text.slice(0, 80))],
+      ['key, which is another one', () => writeFileSync(identity('key.pem'), otherKey())],
+    ] as const) {
+      it(`damaged: the ${what}`, async () => {
+        damage();
+        const {problems} = await host.status();
+        expect(problems.map(({code}) => code)).to.deep.equal(['IDENTITY_DAMAGED']);
+        const {proxy} = host.stage.cluster;
+        const join = `sudo agentless join openssh --proxy-server ${proxy} --token-file FILE`;
+        expect(problems[0]?.fix).to.include(`join again with a token: ${join}`);
+        const renewed = await inProcess(['renew', '--data-dir', host.stage.dataDir]);
+        expect([renewed.status, renewed.stderr.includes('damaged')]).to.deep.equal([6, true]);
+      });
+    }
+
+    const otherKey = () => generateKey('p256').export({type: 'pkcs8', format: 'pem'});
+
+    it('put right by what is named then', async () => {
+      writeFileSync(identity('key.pem'), otherKey());
+      const joined = await host.stage.join();
+      expect(joined.status, joined.stderr).to.equal(0);
+      expect(await codes()).to.deep.equal([]);
     });
   });
 

@@ -14,7 +14,8 @@ export interface ClusterTools {
   readonly joined?: {
     readonly cluster: string;
     readonly ask: (identity: Identity) => Promise<Asked>;
-    readonly identity: Identity | undefined;
+    /** 'discarded': it keeps none; 'lost': it has none that can be used, which is told elsewhere. */
+    readonly identity: Identity | 'discarded' | 'lost';
   };
 }
 
@@ -39,7 +40,7 @@ export async function walkToCluster({way, cluster, joined}: ClusterTools): Promi
   const name = joined?.cluster ?? info?.name;
   const [routed, asked] = await Promise.all([
     name === undefined ? undefined : way.route(name),
-    joined?.identity && joined.ask(joined.identity),
+    typeof joined?.identity === 'object' ? joined.ask(joined.identity) : undefined,
   ]);
   const findings = [
     ...reached,
@@ -123,7 +124,11 @@ const GROUPS: readonly (readonly [Check, readonly ProblemCode[]])[] = [
 
 function askedFindings(asked: Asked | undefined, joined: ClusterTools['joined']): Finding[] {
   if (asked === undefined) {
-    const why = joined === undefined ? 'this host has not joined' : 'this host has no identity to ask with';
+    if (joined?.identity === 'lost')
+      return (['signer', 'node'] as const).map((check) =>
+        skip(check, 'not asked for: the identity is of no use'),
+      );
+    const why = joined === undefined ? 'this host has not joined' : 'this host keeps no identity to ask with';
     return [skip('identity', why), skip('signer', why), skip('node', why)];
   }
   const {online, problems} = asked;

@@ -2,9 +2,12 @@
 // address that the cluster has on record leads to it.
 
 import type {Duplex} from 'node:stream';
+import type {HostFacts} from '../../host/facts.js';
 import type {Glance} from '../../host/glance.js';
 import type {Host} from '../../host/host.js';
 import {parseAddress} from '../../ssh/address.js';
+import {certificateAlgorithms} from '../../ssh/algorithms.js';
+import {settings, winning} from '../../ssh/sshd-config/index.js';
 import {sameBytes} from '../../ssh/wire.js';
 import {askServed, endpoint} from '../proof.js';
 import {shortType} from '../rehearsal.js';
@@ -71,31 +74,50 @@ export async function servedFindings(
   if (facts === undefined || held.length === 0)
     return [skip('served', 'there is no certificate to compare with')];
   if (facts.daemon.state === 'stopped') return [skip('served', 'sshd does not run')];
+  const {repair} = commands;
   const shown = await Promise.all(
     held.map(async ({file, certificate}) => {
       const key = facts.hostKeys.find(({blob}) => sameBytes(blob, certificate.key));
       const type = shortType(certificate.keyType);
-      if (key === undefined) return {type, wrong: `${file} is for a key that sshd does not serve`};
-      if (key.certificateBy.length === 0)
-        return {type, wrong: 'HostKeyAlgorithms leaves out certificates of this type'};
+      if (key === undefined)
+        return {type, wrong: `${file} is for a key that sshd does not serve`, fix: repair};
+      if (key.certificateBy.length === 0) {
+        const wrong = 'HostKeyAlgorithms leaves out certificates of this type';
+        return {type, wrong, fix: allowCertificates(facts, key.type)};
+      }
       const blob = await askServed(host, facts, key.certificateBy);
       const wanted = Buffer.from(certificate.line.split(' ')[1] ?? '', 'base64');
       if (blob !== undefined && sameBytes(blob, wanted)) return {type};
-      return {
-        type,
-        wrong:
-          blob === undefined
-            ? 'no certificate is shown, or no answer comes'
-            : `another one than ${file} is shown`,
-      };
+      const wrong =
+        blob === undefined
+          ? 'no certificate is shown, or no answer comes'
+          : `another one than ${file} is shown`;
+      return {type, wrong, fix: repair};
     }),
   );
-  const wrong = shown.flatMap((one) => ('wrong' in one ? [`${one.type}: ${one.wrong}`] : []));
+  const faults = shown.flatMap((one) => ('wrong' in one ? [one] : []));
   const types = shown.map(({type}) => type).join(', ');
   const {address, port} = endpoint(facts);
-  if (wrong.length === 0) return [ok('served', `${types}, as written, at ${address} port ${port}`)];
+  if (faults.length === 0) return [ok('served', `${types}, as written, at ${address} port ${port}`)];
   const text = `${address} port ${port} does not show every certificate as it was written`;
-  return [bad('fail', 'served', text, {proof: wrong.join('\n'), fix: commands.repair})];
+  return [
+    bad('fail', 'served', text, {
+      proof: faults.map(({type, wrong}) => `${type}: ${wrong}`).join('\n'),
+      fix: [...new Set(faults.map(({fix}) => fix))].join('\n'),
+    }),
+  ];
+}
+
+/** No repair of ours touches that line. */
+function allowCertificates({tree, dialect, daemon}: HostFacts, keyType: string): string {
+  const line = winning(settings(tree, dialect), 'hostkeyalgorithms');
+  const option = daemon.options.some((word) => /^HostKeyAlgorithms[= ]/i.test(word));
+  const where = option
+    ? "on sshd's command line"
+    : line === undefined
+      ? 'in its configuration'
+      : `in ${line.file} line ${line.line}`;
+  return `let HostKeyAlgorithms ${where} allow ${certificateAlgorithms(keyType)[0]}, and reload sshd`;
 }
 
 const PATIENCE = 5000;

@@ -31,6 +31,7 @@ const RECORD: readonly ProblemCode[] = [
 ];
 const IDENTITY: readonly ProblemCode[] = [
   'IDENTITY_MISSING',
+  'IDENTITY_DAMAGED',
   'IDENTITY_EXPIRED',
   'IDENTITY_NOT_YET_VALID',
   'IDENTITY_ENDING',

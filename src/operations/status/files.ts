@@ -1,9 +1,11 @@
 // Our files as the last run left them, and as they are: whoever has edited, moved or replaced one is told of.
 
 import type {Entry, Host} from '../../host/host.js';
+import {SCHEDULER_PLACES, type SchedulerPlaces} from '../../host/scheduler.js';
 import type {Change, OwnershipRecord} from '../../plan/record.js';
 import {type State, sameState, stateOf} from '../../plan/state.js';
 import {codeOf} from '../../system-error.js';
+import {timerPaths} from '../timer/plan.js';
 import {isSites} from './intent.js';
 import {type Commands, type Problem, problem} from './problem.js';
 
@@ -13,20 +15,32 @@ export interface FileReport {
   readonly unseen: readonly string[];
 }
 
-/** Nothing but regular files is opened. The credential in `identity` is judged elsewhere when it is gone. */
+export interface Judged {
+  /** Where the credential lies. */
+  readonly identity: string;
+  /** It is known to be of no use, and what to do about that: its files are not told of one by one. */
+  readonly lost: boolean;
+}
+
+/** Nothing but regular files is opened. A file of the credential is judged elsewhere when it is gone. */
 export async function compareFiles(
   host: Host,
   {changes}: OwnershipRecord,
-  identity: string,
+  {identity, lost}: Judged,
   commands: Commands,
+  places: SchedulerPlaces = SCHEDULER_PLACES,
 ): Promise<FileReport> {
+  const timer = new Set<string>(Object.values(timerPaths(places)));
   const ours = changes.filter((change) => change.after.kind !== 'absent' && !isSites(change));
   const compared = await Promise.all(
     ours.map(async (change) => {
       const entry = await look(host, change.path);
       if (entry === 'unseen') return {unseen: change.path};
-      if (entry === undefined && change.path.startsWith(identity)) return {};
-      return {problem: difference(change, entry, commands)};
+      const ofIdentity = change.path.startsWith(`${identity}/`);
+      if (ofIdentity && (entry === undefined || lost)) return {};
+      // What makes a host renew is no part of what a renewal repairs.
+      const fix = timer.has(change.path) ? commands.timer : commands.repair;
+      return {problem: difference(change, entry, fix)};
     }),
   );
   return {
@@ -44,23 +58,15 @@ async function look(host: Host, path: string): Promise<Entry | undefined | 'unse
   }
 }
 
-function difference(
-  {path, after, why}: Change,
-  entry: Entry | undefined,
-  commands: Commands,
-): Problem | undefined {
-  if (entry === undefined) return problem('FILE_MISSING', `${path} is gone (${why})`, commands.repair);
+function difference({path, after, why}: Change, entry: Entry | undefined, fix: string): Problem | undefined {
+  if (entry === undefined) return problem('FILE_MISSING', `${path} is gone (${why})`, fix);
   const now = stateOf(entry);
   if (now === undefined || now.kind !== after.kind) {
     const text = `${path} was replaced by ${kindOf(entry)}`;
-    return problem(
-      'FILE_REPLACED',
-      text,
-      `find out what put it there, move it away, then: ${commands.repair}`,
-    );
+    return problem('FILE_REPLACED', text, `find out what put it there, move it away, then: ${fix}`);
   }
   if (sameState(now, after)) return undefined;
-  return problem('FILE_CHANGED', `${path} was changed since: ${changed(after, now)}`, commands.repair);
+  return problem('FILE_CHANGED', `${path} was changed since: ${changed(after, now)}`, fix);
 }
 
 function kindOf(entry: Entry): string {

@@ -1,8 +1,10 @@
-// How long the node's own credential holds, by its certificate; the key is not looked into.
+// Whether the node's own credential can be used, and how long it holds.
 
 import {X509Certificate} from 'node:crypto';
-import type {Host} from '../../host/host.js';
+import {Failure} from '../../errors.js';
+import type {Entry, Host} from '../../host/host.js';
 import {identityPaths} from '../changes.js';
+import {readIdentity} from '../ownership.js';
 import type {JoinSettings} from '../settings.js';
 import {type Commands, type Problem, problem} from './problem.js';
 import {isEnding} from './validity.js';
@@ -12,28 +14,43 @@ export interface IdentityValidity {
   readonly validBefore: Date;
 }
 
-/** 'discarded': this host keeps none, and none is missing. */
-export async function readIdentity(
+/** 'discarded': this host keeps none, and none is missing. What `renew` could not use is a problem. */
+export async function judgeIdentity(
   host: Host,
   dataDir: string,
-  {identity}: JoinSettings,
+  settings: JoinSettings,
   commands: Commands,
 ): Promise<{readonly value?: IdentityValidity | 'discarded'; readonly problems: readonly Problem[]}> {
-  if (identity === 'discarded') return {value: identity, problems: []};
+  if (settings.identity === 'discarded') return {value: settings.identity, problems: []};
   const [directory, ...files] = identityPaths(dataDir);
   const entries = await Promise.all(files.map((path) => host.look(path)));
-  const absent = files.filter((_, index) => entries[index]?.kind !== 'file');
+  const absent = files.filter((_, index) => !hasContent(entries[index]));
   if (absent.length > 0) {
     const text = `the identity of this node is missing from ${directory}, so nothing can be renewed with it`;
     return {problems: [problem('IDENTITY_MISSING', text, again(commands), absent.join('\n'))]};
   }
   const [, certificate] = entries;
   const validity = certificate?.kind === 'file' ? validityOf(certificate.bytes) : undefined;
-  if (validity === undefined) {
-    const text = `${files[1]} is no certificate that can be read`;
-    return {problems: [problem('IDENTITY_MISSING', text, again(commands))]};
-  }
+  const [key, shown] = files;
+  const damaged = (why: string) => [
+    problem('IDENTITY_DAMAGED', `the identity of this node is damaged: ${why}`, again(commands)),
+  ];
+  if (validity === undefined) return {problems: damaged(`${shown} is no certificate that can be read`)};
+  if (!(await isUsable(host, dataDir, settings)))
+    return {value: validity, problems: damaged(`${key} is not the key of ${shown}`)};
   return {value: validity, problems: validityProblems(validity, commands)};
+}
+
+const hasContent = (entry: Entry | undefined) => entry?.kind === 'file' && entry.bytes.length > 0;
+
+async function isUsable(host: Host, dataDir: string, settings: JoinSettings): Promise<boolean> {
+  try {
+    await readIdentity(host, dataDir, settings);
+    return true;
+  } catch (error) {
+    if (error instanceof Failure) return false;
+    throw error;
+  }
 }
 
 function again({join}: Commands): string {

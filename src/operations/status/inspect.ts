@@ -15,7 +15,7 @@ import {type Held, judgeCertificate, readCertificates, uncertifiedKeys} from './
 import {effectProblems, missingLines} from './effect.js';
 import {compareFiles} from './files.js';
 import {type Intent, intentOf, type Placed} from './intent.js';
-import type {Past} from './past.js';
+import {isIdentityLost, type Past} from './past.js';
 import type {Commands, Problem} from './problem.js';
 import {certifiedByRivals, findRivals, type Rival} from './rivals.js';
 import {compareServed} from './served.js';
@@ -48,7 +48,7 @@ export async function inspect(host: Host, subject: Subject): Promise<Inspection>
   const isRead = (placed: Placed) => tree === undefined || missingLines(tree, placed, commands).length === 0;
   const intent = intentOf(record, sight.config, dataDir, isRead);
   const [files, {held, problems: unreadable}, trusted] = await Promise.all([
-    compareFiles(host, record, identityPaths(dataDir)[0], commands),
+    compareFiles(host, record, {identity: identityPaths(dataDir)[0], lost: isIdentityLost(past)}, commands),
     readCertificates(host, intent.certificates, commands),
     readTrustedKeys(host, intent.userAuthorities),
   ]);

@@ -5,8 +5,8 @@ import type {Host} from '../../host/host.js';
 import {mergeRecord, type OwnershipRecord} from '../../plan/record.js';
 import {codeOf} from '../../system-error.js';
 import {type JoinSettings, readSettings} from '../settings.js';
-import {type IdentityValidity, readIdentity} from './identity.js';
-import {type Commands, type Problem, problem} from './problem.js';
+import {type IdentityValidity, judgeIdentity} from './identity.js';
+import {type Commands, commandsFor, type Place, type Problem, problem} from './problem.js';
 import {readStored, readUnfinished} from './stored.js';
 
 export interface Past {
@@ -18,24 +18,30 @@ export interface Past {
   readonly problems: readonly Problem[];
 }
 
+/** Whether this host has a credential that it cannot use, which is a problem of its own. */
+export function isIdentityLost({problems}: Past): boolean {
+  return problems.some(({code}) => code === 'IDENTITY_MISSING' || code === 'IDENTITY_DAMAGED');
+}
+
 /** Never fails for what it finds: that is a problem to report. */
-export async function readPast(host: Host, dataDir: string, commands: Commands): Promise<Past> {
+export async function readPast(host: Host, place: Place): Promise<Past> {
   try {
-    return await read(host, dataDir, commands);
+    return await read(host, place);
   } catch (error) {
     if (codeOf(error) !== 'EACCES') throw error;
-    const text = `${dataDir} is for root only`;
+    const text = `${place.dataDir} is for root only`;
     return {
       state: 'unknown',
-      problems: [problem('UNREADABLE', text, `run with sudo to see it: ${commands.status}`)],
+      problems: [problem('UNREADABLE', text, `run with sudo to see it: ${commandsFor(place).status}`)],
     };
   }
 }
 
-async function read(host: Host, dataDir: string, commands: Commands): Promise<Past> {
+async function read(host: Host, place: Place): Promise<Past> {
+  const {dataDir} = place;
   const [open, unfinished, stored] = await Promise.all([
     openToOthers(host, dataDir),
-    readUnfinished(host, dataDir, commands),
+    readUnfinished(host, place),
     readStored(host, dataDir),
   ]);
   const problems = [...open, ...unfinished.problems, ...stored.problems];
@@ -45,7 +51,10 @@ async function read(host: Host, dataDir: string, commands: Commands): Promise<Pa
   const record = journal?.committed ? mergeRecord(stored.record, journal, []) : stored.record;
   if (record === undefined) {
     const text = 'this host is not joined to a cluster';
-    return {state: 'not joined', problems: [...problems, problem('NOT_JOINED', text, commands.join)]};
+    return {
+      state: 'not joined',
+      problems: [...problems, problem('NOT_JOINED', text, commandsFor(place).join)],
+    };
   }
   const settings = readSettings(record.settings);
   if (settings === undefined) {
@@ -53,7 +62,8 @@ async function read(host: Host, dataDir: string, commands: Commands): Promise<Pa
     const fix = 'it was written by another version, or by hand: put it back from a backup';
     return {state: 'unknown', record, problems: [...problems, problem('RECORD_DAMAGED', text, fix)]};
   }
-  const identity = await readIdentity(host, dataDir, settings, commands);
+  const commands = commandsFor(place, settings);
+  const identity = await judgeIdentity(host, dataDir, settings, commands);
   const found = [...problems, ...otherHost(host, record, commands), ...identity.problems];
   return {
     state: 'joined',

@@ -1,5 +1,6 @@
 // What can be wrong with a joined host: a closed list, so that scripts can rely on the codes.
 
+import {shellWord} from '../handshake.js';
 import type {JoinSettings} from '../settings.js';
 
 /** How a problem reads in one word, what it means for the host as a whole, and the usual way out. */
@@ -33,6 +34,7 @@ const KINDS = {
   AUTHORITIES_UNREADABLE: {kind: 'drift', word: 'user CA'},
   SITE_AUTHORITY_MISSING: {kind: 'due', word: 'user CA'},
   IDENTITY_MISSING: {kind: 'drift', word: 'identity'},
+  IDENTITY_DAMAGED: {kind: 'drift', word: 'identity'},
   IDENTITY_EXPIRED: {kind: 'drift', word: 'identity'},
   IDENTITY_NOT_YET_VALID: {kind: 'drift', word: 'identity'},
   IDENTITY_ENDING: {kind: 'due', word: 'ending'},
@@ -79,35 +81,45 @@ export function wordOf({code}: Problem): string {
   return KINDS[code].word;
 }
 
-/** Where a host keeps its things, when that is not the usual place: a command that is to be typed must say so. */
+/** Where somebody has said that a host keeps its things: a command that is to be typed must say so, too. */
 export interface Place {
   readonly dataDir: string;
-  readonly config: string;
+  /** Absent: nothing was said, and it is that of the join. */
+  readonly config?: string | undefined;
 }
 
-export const USUAL: Place = {dataDir: '/var/lib/agentless', config: '/etc/ssh/sshd_config'};
+export const USUAL = {dataDir: '/var/lib/agentless', config: '/etc/ssh/sshd_config'} as const;
 
 /** Commands to type, with the flags that this host needs. */
 export interface Commands {
   readonly join: string;
   readonly repair: string;
   readonly renew: string;
+  /** Puts the timer right, or takes it out where nothing can be renewed without somebody who speaks for the host. */
+  readonly timer: string;
   readonly status: string;
   readonly doctor: string;
 }
 
-/** `settings` of a host that keeps no credential: somebody has to speak for it. */
-export function commandsFor({dataDir, config}: Place, settings?: Pick<JoinSettings, 'identity'>): Commands {
-  const speaker = settings?.identity === 'discarded' ? ' --identity FILE' : '';
-  const flags = [
-    ...(dataDir === USUAL.dataDir ? [] : [` --data-dir ${dataDir}`]),
-    ...(config === USUAL.config ? [] : [` --openssh-config ${config}`]),
-  ].join('');
+/** `settings` of a host that has joined, as far as they are known. */
+export function commandsFor(
+  {dataDir, config}: Place,
+  settings?: Partial<Pick<JoinSettings, 'identity' | 'proxy' | 'config'>>,
+): Commands {
+  const flag = (name: string, value: string | undefined, usual: string) =>
+    value === undefined || value === usual ? '' : ` ${name} ${shellWord(value)}`;
+  const kept = settings?.config ?? USUAL.config;
+  const data = flag('--data-dir', dataDir, USUAL.dataDir);
+  const looking = data + flag('--openssh-config', config, kept);
+  const joining = data + flag('--openssh-config', config ?? kept, USUAL.config);
+  const discarded = settings?.identity === 'discarded';
+  const speaker = discarded ? ' --identity FILE' : '';
   return {
-    join: `sudo agentless join openssh --proxy-server PROXY --token-file FILE${flags}`,
-    repair: `sudo agentless renew --repair${speaker}${flags}`,
-    renew: `sudo agentless renew${speaker}${flags}`,
-    status: `sudo agentless status${flags}`,
-    doctor: `sudo agentless doctor${flags}`,
+    join: `sudo agentless join openssh --proxy-server ${settings?.proxy ?? 'PROXY'} --token-file FILE${joining}`,
+    repair: `sudo agentless renew --repair${speaker}${data}`,
+    renew: `sudo agentless renew${speaker}${data}`,
+    timer: `sudo agentless renew ${discarded ? '--remove-timer' : '--install-timer'}${speaker}${data}`,
+    status: `sudo agentless status${looking}`,
+    doctor: `sudo agentless doctor${looking}`,
   };
 }

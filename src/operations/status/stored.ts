@@ -8,7 +8,8 @@ import {dataDirectory, isUnfinished} from '../../plan/data-directory.js';
 import type {Journal} from '../../plan/journal.js';
 import {readJournal} from '../../plan/read-journal.js';
 import {type OwnershipRecord, readRecord} from '../../plan/record.js';
-import {type Commands, type Problem, problem} from './problem.js';
+import {readSettings} from '../settings.js';
+import {type Commands, commandsFor, type Place, type Problem, problem} from './problem.js';
 
 export interface Stored {
   readonly record?: OwnershipRecord;
@@ -33,7 +34,8 @@ export interface Unfinished {
 }
 
 /** What a run has left that did not come to its end, or that is still at work. */
-export async function readUnfinished(host: Host, dataDir: string, commands: Commands): Promise<Unfinished> {
+export async function readUnfinished(host: Host, place: Place): Promise<Unfinished> {
+  const {dataDir} = place;
   if (!(await isUnfinished(host, dataDir))) return {problems: []};
   const pid = await holderOf(host, join(dataDir, 'lock'));
   if (pid !== undefined) {
@@ -43,7 +45,8 @@ export async function readUnfinished(host: Host, dataDir: string, commands: Comm
   try {
     const journal = await readJournal(host, dataDirectory(dataDir));
     if (journal === 'absent') return {problems: []};
-    if (journal === 'empty') return {problems: [cutOff(commands)]};
+    if (journal === 'empty') return {problems: [cutOff(commandsFor(place))]};
+    const commands = commandsFor(place, readSettings(journal.header.settings));
     return {journal, problems: [interrupted(journal, commands)]};
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

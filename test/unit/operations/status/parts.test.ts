@@ -1,8 +1,11 @@
+import {mkdirSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {expect} from 'chai';
 import type {Glance} from '../../../../src/host/glance.js';
 import {LocalHost} from '../../../../src/host/local.js';
 import {fingerprintOf, judgeTrustedKeys} from '../../../../src/operations/status/authorities.js';
 import {effectProblems, missingLines} from '../../../../src/operations/status/effect.js';
+import {compareFiles} from '../../../../src/operations/status/files.js';
 import {intentOf} from '../../../../src/operations/status/intent.js';
 import {
   commandsFor,
@@ -14,11 +17,14 @@ import {
 } from '../../../../src/operations/status/problem.js';
 import {describeRival, findRivals, type Rival} from '../../../../src/operations/status/rivals.js';
 import {dateOf, isEnding} from '../../../../src/operations/status/validity.js';
+import {timerPaths} from '../../../../src/operations/timer/plan.js';
 import type {OwnershipRecord} from '../../../../src/plan/record.js';
 import {FOREVER} from '../../../../src/ssh/certificate.js';
 import {dialectOf, EffectiveConfig, type Tree} from '../../../../src/ssh/sshd-config/index.js';
 import {hostKey} from '../../../support/cluster-client.js';
 import {schemaNamed} from '../../../support/json-schema.js';
+import {placesIn} from '../../../support/timer-scene.js';
+import {temporaryTree} from '../../../support/tree.js';
 
 const COMMANDS = commandsFor(USUAL);
 const FILE = {kind: 'file', size: 1, sha256: 'x', mode: 0o644, uid: 0, gid: 0} as const;
@@ -46,14 +52,48 @@ describe('problems', () => {
   it('name commands with the flags that a host needs, and none that it does not', () => {
     expect(COMMANDS.repair).to.equal('sudo agentless renew --repair');
     const spokenFor = commandsFor(USUAL, {identity: 'discarded'});
-    expect([spokenFor.renew, spokenFor.repair]).to.deep.equal([
+    expect([spokenFor.renew, spokenFor.repair, spokenFor.timer]).to.deep.equal([
       'sudo agentless renew --identity FILE',
       'sudo agentless renew --repair --identity FILE',
+      'sudo agentless renew --remove-timer --identity FILE',
     ]);
     expect(commandsFor(USUAL, {})).to.deep.equal(COMMANDS);
-    expect(commandsFor({...USUAL, dataDir: '/d', config: '/c'}).renew).to.equal(
-      'sudo agentless renew --data-dir /d --openssh-config /c',
+    const elsewhere = commandsFor({dataDir: '/d d', config: '/c'});
+    expect(elsewhere.renew, 'which knows its configuration').to.equal(
+      "sudo agentless renew --data-dir '/d d'",
     );
+    expect(elsewhere.status).to.equal("sudo agentless status --data-dir '/d d' --openssh-config /c");
+    const joined = commandsFor({dataDir: USUAL.dataDir}, {config: '/c', proxy: 'p:443'});
+    expect(joined.status).to.equal('sudo agentless status');
+    expect(joined.join).to.equal(
+      'sudo agentless join openssh --proxy-server p:443 --token-file FILE --openssh-config /c',
+    );
+  });
+});
+
+describe('files of ours', () => {
+  it('are put back by what has written them: those of the timer by another command than the others', async () => {
+    const root = temporaryTree();
+    const places = placesIn(root);
+    const paths = timerPaths(places);
+    mkdirSync(places.units, {recursive: true});
+    writeFileSync(paths.service, 'edited');
+    mkdirSync(paths.crontab, {recursive: true});
+    const changes = record([
+      [paths.timer, ABSENT],
+      [paths.service, ABSENT],
+      [paths.crontab, ABSENT],
+      [join(root, 'certificate'), ABSENT],
+    ]);
+    const judged = {identity: join(root, 'identity'), lost: false};
+    const {problems} = await compareFiles(new LocalHost(), changes, judged, COMMANDS, places);
+    rmSync(root, {recursive: true});
+    expect(problems.map(({code, fix}) => [code, fix])).to.deep.equal([
+      ['FILE_MISSING', 'sudo agentless renew --install-timer'],
+      ['FILE_CHANGED', 'sudo agentless renew --install-timer'],
+      ['FILE_REPLACED', `find out what put it there, move it away, then: ${COMMANDS.timer}`],
+      ['FILE_MISSING', COMMANDS.repair],
+    ]);
   });
 });
 
