@@ -102,7 +102,14 @@ const RULES: readonly Rule[] = [
     fix: 'list the login name itself there; sudo agentless doctor --login LOGIN names the line',
   },
   {
-    text: /signature algorithm .* not (supported|in)/,
+    text: /not in PubkeyAccepted(Algorithms|KeyTypes)/,
+    where: 'sshd',
+    meaning:
+      "PubkeyAcceptedAlgorithms leaves out the kind of certificate that the cluster's proxies come with",
+    fix: 'add ssh-ed25519-cert-v01@openssh.com and ecdsa-sha2-nistp256-cert-v01@openssh.com to that line; sudo agentless doctor --login LOGIN names it',
+  },
+  {
+    text: /certificate signature algorithm .* not (supported|in)/,
     where: 'sshd',
     meaning: "CASignatureAlgorithms leaves out the kind of key that the cluster's authority has",
     fix: 'add its algorithm to that line: ssh-ed25519, ecdsa-sha2-nistp256 or rsa-sha2-512',
@@ -134,7 +141,14 @@ const RULES: readonly Rule[] = [
     fix: 'IdentitiesOnly yes in the client configuration',
   },
   {
-    text: /direct dialing to nodes not found in inventory|failed to dial target host(?![\s\S]*(connection refused|i\/o timeout|no route))/,
+    text: /looking up remote cluster "[^"\n]*"/,
+    where: 'user',
+    meaning:
+      'the cluster that was named in the target is not known to this one: it is neither this one nor a leaf of it',
+    fix: 'tsh clusters shows the clusters there are; a host of this cluster needs no name of one',
+  },
+  {
+    text: /direct dialing to nodes not found in inventory|failed to dial target host(?![\s\S]*(connection refused|i\/o timeout|no route|looking up remote cluster))/,
     where: 'node',
     meaning: 'the cluster has no node with that name and port',
     fix: 'tctl nodes ls shows the names there are; sudo agentless join openssh on this host registers it again',
@@ -161,7 +175,19 @@ const RULES: readonly Rule[] = [
     fix: 'let the proxies reach it, or register another one: sudo agentless join openssh --address HOST:PORT',
   },
   {
-    text: /ALERT_UNKNOWN_CA|no longer accepts this identity|certificate signed by unknown authority/i,
+    text: /alert[_ ]certificate[_ ]expired|alert number 45\b|tls: expired certificate/i,
+    where: 'identity',
+    meaning: "the certificate that was shown to the cluster has expired: the user's own, or this node's",
+    fix: 'for a user: tsh login, or make the identity file anew; on this host: sudo agentless status tells until when its identity holds, and whether its clock is right',
+  },
+  {
+    text: /alert[_ ]certificate[_ ]required|alert number 116\b|tls: certificate required/i,
+    where: 'identity',
+    meaning: 'no certificate was shown to the cluster, and it lets nobody in without one',
+    fix: 'for a user: tsh login, or name the identity file; in a ProxyCommand: see that it can read the identity',
+  },
+  {
+    text: /alert[_ ]unknown[_ ]ca|alert number 48\b|tls: unknown certificate authority|no longer accepts this identity|certificate signed by unknown authority/i,
     where: 'identity',
     meaning:
       "an identity is of before a rotation of the host authority: this node's own, or the user's identity file",

@@ -40,6 +40,18 @@ const TEXTS: readonly (readonly [where: string, text: string])[] = [
   ['network', 'dial tcp 10.0.0.5:22: i/o timeout'],
   ['identity', 'tls: failed to verify certificate: x509: certificate signed by unknown authority'],
   ['identity', 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA'],
+  ['identity', 'ssl3_read_bytes:tlsv1 alert unknown ca: SSL alert number 48'],
+  ['identity', 'Error: ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED'],
+  ['identity', 'ssl3_read_bytes:sslv3 alert certificate expired: SSL alert number 45'],
+  ['identity', 'remote error: tls: expired certificate'],
+  ['identity', 'Error: ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'],
+  ['identity', 'ssl3_read_bytes:tlsv13 alert certificate required: SSL alert number 116'],
+  ['identity', 'remote error: tls: certificate required'],
+  ['user', 'ERROR: failed to dial target host\n\tlooking up remote cluster "x"\n\t\tnot found'],
+  [
+    'sshd',
+    'userauth_pubkey: signature algorithm ssh-ed25519-cert-v01@openssh.com not in PubkeyAcceptedAlgorithms',
+  ],
   ['user', 'alice@web1: Permission denied (publickey).'],
   ['user', 'channel 0: bad ext data'],
   ['user', 'dial target contains an invalid hostport'],
@@ -59,6 +71,18 @@ describe('what people see at login', () => {
     expect(explain('access denied to root connecting to web1:0')[0]?.fix).to.match(
       /^nothing to fix on this host: restart the proxies/,
     );
+  });
+
+  it('tells an identity that has expired from one that is missing, and one of before a rotation', () => {
+    const meaning = (text: string) => explain(text)[0]?.meaning;
+    expect(meaning('SSL alert number 45')).to.match(/has expired/);
+    expect(meaning('SSL alert number 116')).to.match(/^no certificate was shown/);
+    expect(meaning('SSL alert number 48')).to.match(/before a rotation/);
+  });
+
+  it('does not take the algorithm of a user for that of the authority', () => {
+    const text = 'signature algorithm ssh-ed25519-cert-v01@openssh.com not in PubkeyAcceptedAlgorithms';
+    expect(explain(text)[0]?.meaning).to.match(/^PubkeyAcceptedAlgorithms leaves out/);
   });
 
   it('may be several things at once, each told once', () => {
