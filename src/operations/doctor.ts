@@ -5,7 +5,7 @@ import {join} from 'node:path/posix';
 import type {Cluster, ClusterInfo} from '../cluster/cluster.js';
 import type {Way} from '../cluster/examine.js';
 import {Failure} from '../errors.js';
-import {glance} from '../host/glance.js';
+import {glance, isForRootOnly} from '../host/glance.js';
 import type {Host} from '../host/host.js';
 import {probe} from '../host/probe.js';
 import {ReadOnlyHost} from '../host/read-only.js';
@@ -137,10 +137,12 @@ async function logins(
   const {facts} = sight;
   if (facts === undefined) {
     const why = 'not tried: sshd could not be asked for its configuration';
-    return wanted.map((login) => ({
-      ...skip('login', `${login} was ${why}`, `run with sudo: ${commands.doctor} --login ${login}`),
-      login,
-    }));
+    const forRoot = sight.obstacles.some((one) => isForRootOnly(one, sight.probe));
+    const fix = (login: string) =>
+      forRoot
+        ? `run with sudo: ${commands.doctor} --login ${login}`
+        : 'mend what is said of sshd and its configuration first';
+    return wanted.map((login) => ({...skip('login', `${login} was ${why}`, fix(login)), login}));
   }
   const file = join(installedDirectory(sight.config), 'trusted_user_ca_keys');
   const about = {file, joined: past.settings !== undefined, commands};

@@ -19,6 +19,7 @@ import {
   PROBLEM_KINDS,
   type Problem,
   problem,
+  refusedConfig,
   USUAL,
 } from './status/problem.js';
 import {reportOf, type Status} from './status/report.js';
@@ -105,16 +106,12 @@ function obstacles({obstacles: met, daemon, probe}: Glance, {state}: Past, comma
   const problems: Problem[] = [];
   const unseen: string[] = [];
   for (const one of met) {
-    const {code, message, detail, hint = ''} = one;
+    const {code, message, hint = ''} = one;
     if (daemon === undefined) problems.push(problem('SSHD_MISSING', message, hint));
     else if (isForRootOnly(one, probe))
       unseen.push(`what sshd makes of its configuration; run with sudo to see it: ${commands.status}`);
-    else if (code === 'SSHD_CONFIG_INVALID') {
-      const text = 'sshd refuses its own configuration, and will not survive a reload or restart';
-      problems.push(
-        problem('SSHD_CONFIG_INVALID', text, 'fix that line and check with `sshd -t`', detail ?? message),
-      );
-    } else unseen.push(`what sshd makes of its configuration: ${message} (${hint})`);
+    else if (code === 'SSHD_CONFIG_INVALID') problems.push(refusedConfig(one));
+    else unseen.push(`what sshd makes of its configuration: ${message} (${hint})`);
   }
   if (state === 'joined' && daemon?.state === 'stopped') {
     const fix = 'start it, for example with `systemctl start ssh`, and see its log if it ends again';

@@ -201,7 +201,13 @@ describe('doctor on a joined host', function () {
       const words = [...ca(), '--login', login];
       const one = (await found('config', words)).find(({status}) => status === 'fail');
       expect(one?.proof).to.include('Bad configuration option: PermitRotLogin');
-      expect((await only('login', words)).status).to.equal('skip');
+      expect(one?.text).to.equal(
+        'sshd refuses its own configuration, and will not survive a reload or restart',
+      );
+      expect(one?.fix).to.equal(`fix that, check with \`sshd -t -f ${config()}\``);
+      const tried = await only('login', words);
+      expect(tried.status).to.equal('skip');
+      if (isRoot) expect(tried.fix).to.equal('mend what is said of sshd and its configuration first');
     });
 
     it('which no longer reads our lines', async () => {

@@ -5,9 +5,9 @@ import type {Host} from '../../host/host.js';
 import type {Inspection} from '../status/inspect.js';
 import type {Asked} from '../status/online.js';
 import type {Past} from '../status/past.js';
-import type {Commands, Problem, ProblemCode} from '../status/problem.js';
+import {type Commands, type Problem, type ProblemCode, refusedConfig} from '../status/problem.js';
 import {addressFinding, optionsFinding, servedFindings, sshdFinding} from './daemon.js';
-import {bad, type Finding, findingsOf, ok, skip} from './finding.js';
+import {bad, type Finding, findingOf, findingsOf, ok, skip} from './finding.js';
 import {policyFinding, settingFindings, typesInUse} from './settings.js';
 import {authorityFindings, revokedFinding} from './trust.js';
 
@@ -121,5 +121,6 @@ function configFindings(
       ...own,
       skip('config', 'only root may see what sshd makes of its configuration', `run with sudo: ${command}`),
     ];
+  if (met.code === 'SSHD_CONFIG_INVALID') return [...own, findingOf('config', refusedConfig(met))];
   return [...own, bad('fail', 'config', met.message, {proof: met.detail ?? '', fix: met.hint ?? ''})];
 }

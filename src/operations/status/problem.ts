@@ -1,5 +1,6 @@
 // What can be wrong with a joined host: a closed list, so that scripts can rely on the codes.
 
+import type {Failure} from '../../errors.js';
 import {shellWord} from '../handshake.js';
 import type {JoinSettings} from '../settings.js';
 
@@ -71,6 +72,14 @@ export interface Problem {
 
 export function problem(code: ProblemCode, message: string, fix: string, detail?: string): Problem {
   return {code, message, ...(detail !== undefined && detail !== '' && {detail}), fix};
+}
+
+/** What sshd says against its configuration, told by who only looks: nothing was left alone, and nothing is run again. */
+export function refusedConfig({message, detail, hint = ''}: Failure): Problem {
+  const [what] = message.split(', so it was left alone');
+  const text = `${what}, and will not survive a reload or restart`;
+  const fix = hint.replace(/(, and run this again|; nothing was changed)$/, '');
+  return problem('SSHD_CONFIG_INVALID', text, fix, detail);
 }
 
 export function kindOf({code}: Problem): ProblemKind {
