@@ -38,17 +38,26 @@ const UNSERVED = new Set(['LINES_MISSING', 'NOT_SERVED', 'NOT_IN_EFFECT', 'OVERR
 /** And these: it is reached, and lets nobody in. */
 const CLOSED = new Set(['AUTHORITY_MISSING', 'USER_AUTHORITY']);
 
-function headline({state, cluster, since, node, problems, certificates}: Status): string {
+function headline(report: Status): string {
+  const {state, cluster, since, node, problems, certificates} = report;
   const [worst] = problems;
   const joined = state === 'joined' ? `joined to ${cluster}` : 'not joined';
   if (worst === undefined) return `${joined} since ${since?.slice(0, 10)}, node ${node?.id}`;
   if (problems.some(({code}) => UNSERVED.has(code)) && kindOf(worst) === 'drift')
-    return `${joined}, but sshd no longer serves it`;
+    return `${joined}, but ${howServed(report)}`;
   if (problems.some(({code}) => CLOSED.has(code)) && kindOf(worst) === 'drift')
     return `${joined}, but logins through it fail`;
   if (worst.code === 'UNREADABLE' && certificates.length > 0)
     return 'has certificates of a join; whether all is well only root can see';
   return HEADLINES[kindOf(worst)](joined);
+}
+
+/** The running daemon may not have been told yet of what the files say; what it shows are the certificates only. */
+function howServed({sshd, problems}: Status): string {
+  if (sshd.served !== true) return 'sshd no longer serves it';
+  return problems.some(({code}) => code === 'LINES_MISSING')
+    ? 'sshd will not serve it once it is reloaded'
+    : 'sshd does not take all of our lines as they are meant';
 }
 
 function problemLines(one: Problem, out: NodeJS.WriteStream): string[] {

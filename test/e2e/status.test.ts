@@ -126,8 +126,15 @@ describe('status of a joined host', function () {
     expect(problems[0]?.fix).to.match(/^sudo agentless renew --repair --data-dir /);
     const {stdout} = await host.text();
     expect(stdout).to.match(
-      /^web1 {2}joined to dev\.example, but sshd no longer serves it\n {2}missing +the marked block/,
+      /^web1 {2}joined to dev\.example, but sshd will not serve it once it is reloaded\n {2}missing +the marked block/,
     );
+    await host.reload();
+    try {
+      expect((await host.text()).stdout).to.match(/^web1 {2}joined to \S+, but sshd no longer serves it\n/);
+    } finally {
+      host.restore();
+      await host.reload();
+    }
     expect(stdout).to.match(/^ {2}repair +sudo agentless renew --repair/m);
   });
 
@@ -231,6 +238,7 @@ describe('status of a joined host', function () {
     const {problems} = await host.status();
     const found = problems.find(({code}) => code === 'SSHD_CONFIG_INVALID');
     expect(found?.detail).to.match(/line \d+: Bad configuration option: PermitRotLogin/);
+    expect(found?.fix).to.equal(`fix that, check with \`sshd -t -f ${config()}\``);
   });
 
   it('names a certificate that the running daemon does not serve', async () => {
@@ -655,7 +663,7 @@ describe('status of a host with a directory of drop-ins', function () {
     expect(problems.map(({code}) => code)).to.deep.equal(['LINES_MISSING']);
     expect(problems[0]?.message).to.equal(`${include()} in ${host.stage.sshd.config}`);
     expect((await host.text()).stdout).to.include(
-      `web1  joined to dev.example, but sshd no longer serves it\n  missing       ${include()} in `,
+      `web1  joined to dev.example, but sshd will not serve it once it is reloaded\n  missing       ${include()} in `,
     );
   });
 

@@ -55,7 +55,7 @@ describe('the text of a status', () => {
     const text = plain({...WELL, problems: [problem('one'), problem('two')]});
     expect(
       text.slice(0, text.indexOf('\n\n')),
-    ).to.equal(`web1  joined to example.com, but sshd no longer serves it
+    ).to.equal(`web1  joined to example.com, but sshd will not serve it once it is reloaded
   missing       one
                 said
                 so
@@ -80,6 +80,13 @@ describe('the text of a status', () => {
       'web1  joined to example.com, but this host is not as it was joined',
     );
     expect(with_('AUTHORITY_MISSING')).to.equal('web1  joined to example.com, but logins through it fail');
+    const told = {sshd: {...WELL.sshd, served: false}};
+    for (const code of ['LINES_MISSING', 'OVERRIDDEN', 'NOT_SERVED'] as const)
+      expect(with_(code, told)).to.equal('web1  joined to example.com, but sshd no longer serves it');
+    for (const code of ['OVERRIDDEN', 'NOT_IN_EFFECT'] as const)
+      expect(with_(code)).to.equal(
+        'web1  joined to example.com, but sshd does not take all of our lines as they are meant',
+      );
     expect(with_('NODE_MISSING')).to.equal('web1  joined to example.com, but not as the cluster sees it');
     expect(with_('NAMES_MISSING')).to.equal('web1  joined to example.com; a renewal is due');
   });
