@@ -66,7 +66,8 @@ export class Failure extends Error {
     this.code = code;
     this.hint = details.hint;
     // sshd ends its lines with CR LF.
-    this.detail = details.detail?.replaceAll('\r\n', '\n');
+    const detail = details.detail?.replaceAll('\r\n', '\n');
+    this.detail = detail?.trim() === '' ? undefined : detail;
     this.restored = details.restored ?? false;
     this.exitCode = EXIT_OF[code];
     this.oclif = {exit: this.exitCode};

@@ -145,6 +145,8 @@ export function effectCheck({facts}: Pick<Scene, 'facts'>): CommandStep {
   return {kind: 'check', argv: sshdCommand(facts.daemon, '-T', facts.config), why: 'sshd accepts the whole'};
 }
 
+export const OWN_CHECK = 'your own check';
+
 export function commandSteps(
   scene: Pick<Scene, 'facts'>,
   wish: Pick<JoinWish, 'checkCommand' | 'reloadCommand'>,
@@ -153,7 +155,7 @@ export function commandSteps(
   const steps: Step[] = [effectCheck(scene)];
   if (wish.checkCommand !== undefined) {
     const argv = ['/bin/sh', '-c', `${wish.checkCommand} "$1"`, 'sh', config];
-    steps.push({kind: 'check', argv, why: 'your own check'});
+    steps.push({kind: 'check', argv, why: OWN_CHECK});
   }
   const {argv, settle, text} = reloadOf(daemon, wish.reloadCommand);
   if (argv !== undefined) steps.push({kind: 'command', argv, ...(settle && {settle}), why: text});

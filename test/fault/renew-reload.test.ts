@@ -109,6 +109,14 @@ describe('a renewal that fails', function () {
     expect(error?.detail).to.include('policy violation');
   });
 
+  it("the administrator's own check says no, without a word", async () => {
+    const {error} = await expectRestored(['--sshd-check-command', 'false'], /your own check: .* ended with/);
+    expect(error).to.not.have.property('detail');
+    expect(error?.hint).to.equal(
+      `run it by hand to see what it has against the configuration: false ${stage.sshd.config}`,
+    );
+  });
+
   it('the cluster does not take the node record, or is gone by then', async () => {
     hooks.testOnlyCall = (name) =>
       name.endsWith('/UpsertNode') ? {code: Code.PermissionDenied, message: 'no more nodes'} : undefined;
