@@ -5,6 +5,7 @@ import {X509Certificate} from 'node:crypto';
 import type {TLSSocket} from 'node:tls';
 import {Failure} from '../errors.js';
 import {formatAddress} from '../ssh/address.js';
+import {CLOCK_HINT, isAboutTime} from './clock-hint.js';
 import type {Credential} from './cluster.js';
 import {Passing} from './deadline.js';
 import {beginHttp2, type Http2Connection} from './http2-connection.js';
@@ -68,7 +69,9 @@ function checkPeer(
   if (problem === undefined) return;
   throw new Failure('CLUSTER_UNTRUSTED', `${where} is not the way to the cluster ${identity.cluster}`, {
     detail: `the certificate presented in the name of its auth service ${problem}`,
-    hint: `check the proxy's address; if the cluster was rebuilt or its authorities were replaced, ${remedy}`,
+    hint: isAboutTime(problem)
+      ? CLOCK_HINT
+      : `check the proxy's address; if the cluster was rebuilt or its authorities were replaced, ${remedy}`,
   });
 }
 

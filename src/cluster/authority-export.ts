@@ -5,6 +5,7 @@
 import {Failure} from '../errors.js';
 import {parsePublicKey} from '../ssh/key.js';
 import {SshFormatError} from '../ssh/wire.js';
+import {hintFor} from './clock-hint.js';
 import type {ClusterInfo, ExportedAuthorities} from './cluster.js';
 import {type Deadline, retry} from './deadline.js';
 import {checkTlsAuthorities} from './identity.js';
@@ -70,7 +71,7 @@ function readHostLine(line: string, cluster: string): string {
 
 function invalid(problem: string): Failure {
   return new Failure('CLUSTER_REPLY_INVALID', `the exported host authorities are not right: ${problem}`, {
-    hint: 'nothing has been changed; is something standing between this host and the cluster?',
+    hint: hintFor(problem),
   });
 }
 

@@ -7,6 +7,7 @@ import {type Certificate, parseCertificate} from '../ssh/certificate.js';
 import {checkHostCertificate} from '../ssh/certificate-verify.js';
 import {parsePublicKey} from '../ssh/key.js';
 import {SshFormatError} from '../ssh/wire.js';
+import {hintFor} from './clock-hint.js';
 import type {HostCertificateRequest} from './cluster.js';
 import type {Certs} from './gen/auth_pb.js';
 import {authorityProblem, clientProblem, readCertificates} from './tls-certificate.js';
@@ -135,6 +136,6 @@ function readSsh<T>(what: string, read: () => T): T {
 
 function invalid(what: string, problem: string): Failure {
   return new Failure('CLUSTER_REPLY_INVALID', `${what} from the cluster is not right: ${problem}`, {
-    hint: 'nothing has been changed; is something standing between this host and the cluster?',
+    hint: hintFor(problem),
   });
 }

@@ -71,8 +71,10 @@ export function describeNode(node: Node): string {
 export interface Registration {
   /** The cluster's record of this node; undefined when there is none. */
   readonly found: Node | undefined;
-  /** True when it says what it should. */
+  /** True when it says what it should… */
   readonly right: boolean;
+  /** …else what is wrong with it, in one line. */
+  readonly wrong?: string;
   /** Records of other nodes with the same name or address. */
   readonly others: readonly Node[];
 }
@@ -88,10 +90,21 @@ export async function registration(session: Session, node: Node, early = 0): Pro
     const like = await session.nodesLike(node.hostname, node.address);
     const found = like.find((other) => other.id === node.id);
     others = like.filter((other) => other.id !== node.id);
-    if (found !== undefined)
-      return {found, right: sameRecord(found, node) && endsLike(found, node, early), others};
+    if (found !== undefined) {
+      const wrong = wrongWith(found, node, early);
+      return {found, right: wrong === undefined, ...(wrong !== undefined && {wrong}), others};
+    }
   }
-  return {found: undefined, right: false, others};
+  return {found: undefined, right: false, wrong: 'the node record is missing', others};
+}
+
+function wrongWith(found: Node, wanted: Node, early: number): string | undefined {
+  if (!sameRecord(found, wanted)) return 'the node record was changed in the cluster';
+  if (endsLike(found, wanted, early)) return undefined;
+  if (found.expires === undefined) return 'the node record has no end, and should have one';
+  const text = `the node record ends on ${found.expires.toISOString()}`;
+  if (wanted.expires === undefined) return `${text}, and should have no end`;
+  return found.expires > wanted.expires ? `${text}, later than it should` : text;
 }
 
 function sameRecord(found: Node, wanted: Node): boolean {

@@ -1,5 +1,6 @@
 // Who speaks for this host at the cluster: the host itself, or a person or bot in the place of one that keeps no credential.
 
+import {isAboutTime} from '../cluster/clock-hint.js';
 import type {Authority, Cluster, HostSession, Identity, Operator, Session} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 
@@ -56,7 +57,10 @@ function unverifiable(error: Failure, cause: unknown): Failure {
     detail: [error.detail, `its authorities could not be fetched again either: ${why}`]
       .filter(Boolean)
       .join('\n'),
-    hint: 'if the authorities were rotated while this host was off: join again with a token',
+    hint:
+      isAboutTime(error.detail) && error.hint !== undefined
+        ? error.hint
+        : 'if the authorities were rotated while this host was off: join again with a token',
     cause: error,
   });
 }

@@ -1,5 +1,6 @@
 // What the cluster says, asked with the host's own identity.
 
+import {CLOCK_HINT, isAboutTime} from '../../cluster/clock-hint.js';
 import type {Authority, Cluster, Identity, Session} from '../../cluster/cluster.js';
 import {Failure} from '../../errors.js';
 import {fingerprint, formatPublicKey, withoutComment} from '../../ssh/key.js';
@@ -102,6 +103,8 @@ function unanswered(error: Failure, {join, renew}: Commands): Problem {
     return problem('IDENTITY_REFUSED', error.message, `join again with a token: ${join}`, error.detail);
   if (error.code === 'CLUSTER_UNTRUSTED') {
     // Silent since before a rotation began, a host knows none of the authorities that Auth shows (rotation reference A.7).
+    if (isAboutTime(error.detail))
+      return problem('CLUSTER_UNTRUSTED', error.message, error.hint ?? CLOCK_HINT, error.detail);
     const fix = `if the authorities were rotated meanwhile: ${renew}; else join again with a token: ${join}`;
     return problem('CLUSTER_UNTRUSTED', error.message, fix, error.detail);
   }
@@ -115,11 +118,10 @@ function nodeProblems(
   {renew}: Commands,
 ): Problem[] {
   if (record === undefined) return [];
-  const {found, right, others} = record;
+  const {found, right, wrong, others} = record;
   const missing = problem('NODE_MISSING', `the cluster has no record of node ${nodeId}`, renew);
   const changed =
-    found &&
-    problem('NODE_CHANGED', 'the node record was changed in the cluster', renew, describeNode(found));
+    found && problem('NODE_CHANGED', wrong ?? 'the node record was changed', renew, describeNode(found));
   const twins = others.map((other) =>
     problem(
       'NODE_DUPLICATE',
