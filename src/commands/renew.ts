@@ -1,6 +1,8 @@
 import * as Flags from '@oclif/core/flags';
 import {EXIT, Failure} from '../errors.js';
 import {rotationLines} from '../operations/rotation-phases.js';
+import {commandsFor} from '../operations/status/problem.js';
+import {parseInterval} from '../operations/timer/interval.js';
 import {BaseCommand} from './base-command.js';
 import {connectionFlags, identityFlag} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
@@ -71,8 +73,7 @@ again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7
     refuseNonsense(flags);
     const {renewFromFlags} = await import('./run-renew.js');
     const outcome = await renewFromFlags(flags, this.reporter, this.interruptible(), this.config.version);
-    if (!this.jsonEnabled())
-      process.stdout.write(`${summary(outcome.result, outcome.changed, flags.check)}\n`);
+    if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome.result, outcome.changed, flags)}\n`);
     const {due, drift} = outcome.result;
     const status = drift.length > 0 || (flags.check && due.length > 0) ? EXIT.drift : EXIT.done;
     process.exitCode = status;
@@ -92,27 +93,30 @@ function refuseNonsense(flags: RenewFlags): void {
     throw new Failure('USAGE', `--check changes nothing, so it does not go with ${timer[0]}`, {hint});
   if (flags.every !== undefined && !flags['install-timer'])
     throw new Failure('USAGE', '--every goes with --install-timer', {hint});
+  if (flags.every !== undefined) parseInterval(flags.every);
 }
 
-/** The last word to a person. */
-function summary(renewal: RenewReport, changed: boolean, check: boolean): string {
-  const {hostname, due, drift, rotation, timer} = renewal;
-  const head = check
-    ? due.length + drift.length === 0
-      ? `\nNothing is due on ${hostname}.`
-      : `\nDue on ${hostname}:`
-    : changed && due.length > 0
-      ? `\nRenewed ${hostname}. What was due:`
-      : `\n${hostname} is up to date; nothing to renew.`;
-  const lines = [
-    ...due,
-    ...(timer === undefined ? [] : [`renewed by the clock: ${timer}`]),
-    ...drift.map(
-      (path) => `${path} lacks our lines, or has others; put them back with: sudo agentless renew --repair`,
-    ),
-  ];
+/** The last word to a person: what was or is due, then what else there is to know. */
+function summary(renewal: RenewReport, changed: boolean, flags: RenewFlags): string {
+  const {hostname, due, drift, repaired, rotation, timer} = renewal;
+  const {repair} = commandsFor({dataDir: flags['data-dir']}, flags.identity ? {identity: 'discarded'} : {});
+  const lines = [...due, ...repaired.map((path) => `${path} has our lines again`)];
+  const lost = drift.map((path) => `  ${path} lacks our lines, or has others; put them back with: ${repair}`);
+  const first = lines.length > 0 ? '' : `Nothing is due on ${hostname}, but `;
   return [
-    head,
-    ...[...lines, ...rotationLines(rotation, check && due.length > 0)].map((line) => `  ${line}`),
+    '',
+    ...(lines.length > 0 || lost.length === 0 ? [headline(renewal, changed, flags.check)] : []),
+    ...lines.map((line) => `  ${line}`),
+    ...(lost.length > 0 ? [`${first}sshd does not read all of our lines:`, ...lost] : []),
+    ...(timer === undefined ? [] : [`Renewed by the clock: ${timer}`]),
+    ...rotationLines(rotation, flags.check && due.length > 0).map((line) => `Under way: ${line}`),
   ].join('\n');
+}
+
+function headline({hostname, due, repaired}: RenewReport, changed: boolean, check: boolean): string {
+  if (check) return due.length > 0 ? `Due on ${hostname}:` : `Nothing is due on ${hostname}.`;
+  if (repaired.length > 0) return `Repaired ${hostname}. What was wrong:`;
+  return changed && due.length > 0
+    ? `Renewed ${hostname}. What was due:`
+    : `${hostname} is up to date; nothing to renew.`;
 }

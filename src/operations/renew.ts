@@ -5,6 +5,7 @@ import type {UserIdentity} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Step} from '../plan/step.js';
+import {codeOf} from '../system-error.js';
 import {isPlacement} from './changes.js';
 import type {Tools} from './join.js';
 import type {Ownership} from './ownership.js';
@@ -38,13 +39,15 @@ export interface Renewal {
   readonly due: readonly string[];
   /** What is wrong and stays so until it is repaired: files in which our lines were changed, or that lack them. */
   readonly drift: readonly string[];
+  /** Files that lacked our lines and have them again. */
+  readonly repaired: readonly string[];
   readonly rotation: {readonly host: PhaseOf; readonly openssh: PhaseOf};
 }
 
 /** NOT_JOINED on a host that is not; else the host is right in every phase of a rotation when this returns. */
 export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
   // Also finishes or undoes what an interrupted run has left.
-  const owned = await readOwnership(tools.host, wish.dataDir, tools.report);
+  const owned = await readOwnership(tools.host, wish.dataDir, tools.report).catch(forRoot(wish.dataDir));
   if (owned === undefined) throw notJoined();
   const {cluster: name, hostname, proxy, trust} = owned.settings;
   tools.report.heading(`${wish.check ? 'Checking' : 'Renewing'} ${hostname} at ${name}`);
@@ -88,7 +91,7 @@ function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWi
     ...(due.length > 0 ? [] : others),
     ...(served || due.length > 0 || drift.length > 0 ? [] : ['sshd does not serve what was written']),
     ...(renamed && repair ? ['this host has another name than when it joined'] : []),
-    ...(record === undefined || record.right ? [] : ['the node record is missing, ending, or was changed']),
+    ...(record?.wrong === undefined ? [] : [record.wrong]),
   ];
   return {
     changed,
@@ -97,6 +100,7 @@ function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWi
     nodeId: settings.nodeId,
     due: check || changed ? [...due, ...further] : [],
     drift: repair && !check ? [] : pathsOf(drift),
+    repaired: repair && changed ? pathsOf(drift) : [],
     rotation: phases(authorities),
   };
 }
@@ -110,6 +114,18 @@ function reasonFor(step: Step, scene: Scene): readonly string[] {
 
 function pathsOf(steps: Assessment['steps']): readonly string[] {
   return steps.flatMap((step) => (step.kind === 'path' ? [step.via ?? step.path] : []));
+}
+
+/** An ordinary user may not even look what earlier runs have left. */
+function forRoot(dataDir: string): (error: unknown) => never {
+  return (error) => {
+    const cause = error instanceof Failure ? error.cause : error;
+    if (codeOf(cause) !== 'EACCES') throw error;
+    throw new Failure('HOST_UNSUITABLE', `${dataDir} is for root only`, {
+      cause: error,
+      hint: 'run this as root, with sudo',
+    });
+  };
 }
 
 function notJoined(): Failure {

@@ -1,11 +1,12 @@
 // `renew --check` tells everything and does nothing; clocks that are wrong; what a join was told of trust; names.
 
-import {readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {RotationPhase} from '../../src/cluster/cluster.js';
 import {agentless} from '../support/cli.js';
 import {inProcess} from '../support/in-process.js';
+import {NOBODY, skipUnlessNobodyCanRunIt} from '../support/nobody.js';
 import {type Envelope, envelope, Stage} from '../support/stage.js';
 import {snapshot} from '../support/tree.js';
 
@@ -142,12 +143,82 @@ describe('renew --check', () => {
         // A day is nothing in ten years; before its own beginning no certificate holds.
         expect(status, stdout).to.equal(shift > 0 ? 0 : 5);
         if (shift < 0)
-          expect(`${error?.message} ${error?.detail}`).to.match(/not valid before .*this host's clock says/);
+          expect([`${error?.message} ${error?.detail}`, error?.hint].join('\n')).to.match(
+            /not valid before .*this host's clock says.*\ncompare the clocks/,
+          );
         expect(await look(), stdout).to.deep.equal(before);
+      }
+      if (shift < 0) {
+        const online = ['--data-dir', stage.dataDir, '--online', '--json'];
+        const {stdout} = await agentless(['status', ...online], {env: {NODE_OPTIONS: `--import ${clock}`}});
+        const fixes = (JSON.parse(stdout) as Envelope).result.problems.map((one: {fix: string}) => one.fix);
+        expect(fixes.join('\n'))
+          .to.match(/^compare the clocks/m)
+          .and.not.match(/authorities were rotated/);
       }
       expect((await renew('--check')).exit).to.equal(0);
       expect((await stage.loginByCertificate('web1')).stdout).to.equal('hello\n');
     });
+
+  it('ends in words that fit what was done', async () => {
+    const said = async (...words: string[]) => {
+      const {stdout} = await inProcess(['renew', '--data-dir', stage.dataDir, ...words]);
+      return stdout.trim();
+    };
+    const again = `sudo agentless renew --repair --data-dir ${stage.dataDir}`;
+    expect(await said()).to.equal('web1 is up to date; nothing to renew.');
+    edit(stage.sshd.config, (text) => text.replace(/# BEGIN agentless[\s\S]*# END agentless\n/, ''));
+    const lost = `Nothing is due on web1, but sshd does not read all of our lines:
+  ${stage.sshd.config} lacks our lines; put them back with: ${again}`;
+    expect(await said()).to.equal(lost);
+    expect(await said('--check')).to.equal(lost);
+    expect(await said('--repair')).to.equal(
+      `Repaired web1. What was wrong:\n  ${stage.sshd.config} has our lines again`,
+    );
+    await rotate('host', 'init');
+    const [due, list, ...under] = (await said('--check')).split('\n');
+    expect([due, list]).to.deep.equal([
+      'Due on web1:',
+      `  ${stage.dataDir}/identity/authorities.pem is not as the cluster has it now`,
+    ]);
+    expect(under).to.deep.equal([
+      'Under way: the host authority is being rotated (init): renew after update_clients and before standby',
+    ]);
+    expect(await said()).to.match(
+      /^Renewed web1\. What was due:\n {2}\S+authorities\.pem .*\nUnder way: the host/,
+    );
+    expect(await said()).to.match(/^web1 is up to date; nothing to renew\.\nUnder way: the host/);
+  });
+
+  it('says which of three things is wrong with the node record', async () => {
+    const record = async () => (await renew('--check')).result.due;
+    stage.cluster.nodes().map(({id}) => stage.cluster.removeNode(id));
+    expect(await record()).to.deep.equal(['the node record is missing']);
+    expect((await renew()).changed).to.equal(true);
+    edit(join(stage.dataDir, 'record.json'), (text) => text.replace('"labels": {', '"labels": {"a": "b"'));
+    expect(await record()).to.deep.equal(['the node record was changed in the cluster']);
+    expect((await renew()).changed).to.equal(true);
+    expect((await run(stage.words, ['--expires', '1h'])).exit).to.equal(0);
+    edit(join(stage.dataDir, 'record.json'), (text) => text.replace('"expires": 3600', '"expires": 36000'));
+    expect((await record())[0]).to.match(/^the node record ends on \d{4}-\S+Z$/);
+  });
+
+  it('of an ordinary user: it is for root, which is said before anything else', async function () {
+    skipUnlessNobodyCanRunIt(this);
+    chmodSync(stage.root, 0o755);
+    const {status, stderr} = await agentless(['renew', '--data-dir', stage.dataDir], {prefix: NOBODY});
+    expect([status, stderr]).to.deep.equal([
+      6,
+      `error: ${stage.dataDir} is for root only\nhint:  run this as root, with sudo\n`,
+    ]);
+  });
+
+  it('refuses an interval that nothing can keep before it asks anybody', async () => {
+    const before = stage.cluster.stats.connections;
+    const {exit, error} = await renew('--install-timer', '--every', '7x');
+    expect([exit, error?.code]).to.deep.equal([2, 'USAGE']);
+    expect(stage.cluster.stats.connections).to.equal(before);
+  });
 
   it('is right for names in capitals, and for a name that a second join changes', async () => {
     const named = ['--hostname', 'WEB2', '--additional-principals', 'Db.Example.COM'];
