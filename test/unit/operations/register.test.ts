@@ -146,12 +146,26 @@ describe('the record of a node', () => {
     });
   });
 
+  it('is wrong by its end in words that say how', async () => {
+    const end = (days: number) => ({expires: new Date(Date.now() + days * 86_400_000)});
+    const wrong = async (stored: Partial<Node>, wanted: Partial<Node>) => {
+      await here.session.putNode(here.node(stored));
+      return (await registration(here.session, here.node(wanted))).wrong;
+    };
+    expect(await wrong(end(1), end(2))).to.match(/^the node record ends on \S+Z$/);
+    expect(await wrong(end(2), end(1))).to.match(/ends on \S+Z, later than it should$/);
+    expect(await wrong(end(1), {})).to.match(/ends on \S+Z, and should have no end$/);
+    expect(await wrong({}, end(1))).to.equal('the node record has no end, and should have one');
+    expect(await wrong(end(1), end(1))).to.equal(undefined);
+  });
+
   it('is shown as it was found, and as missing only after a second look', async () => {
     const stored = here.node({labels: {old: 'x'}});
     await here.session.putNode(stored);
     expect(await registration(here.session, here.node())).to.deep.equal({
       found: stored,
       right: false,
+      wrong: 'the node record was changed in the cluster',
       others: [],
     });
     const before = here.server.stats.requests['proto.AuthService/ListResources'] ?? 0;
@@ -159,7 +173,12 @@ describe('the record of a node', () => {
       here.session,
       here.node({id: randomUUID(), hostname: 'x', address: 'x:1'}),
     );
-    expect(gone).to.deep.equal({found: undefined, right: false, others: []});
+    expect(gone).to.deep.equal({
+      found: undefined,
+      right: false,
+      wrong: 'the node record is missing',
+      others: [],
+    });
     const after = here.server.stats.requests['proto.AuthService/ListResources'] ?? 0;
     expect(after - before).to.be.greaterThan(1);
   });
