@@ -169,7 +169,7 @@ describe('renew --check', () => {
     expect(await said()).to.equal('web1 is up to date; nothing to renew.');
     edit(stage.sshd.config, (text) => text.replace(/# BEGIN agentless[\s\S]*# END agentless\n/, ''));
     const lost = `Nothing is due on web1, but sshd does not read all of our lines:
-  ${stage.sshd.config} lacks our lines; put them back with: ${again}`;
+  ${stage.sshd.config} lacks our lines, or has others; put them back with: ${again}`;
     expect(await said()).to.equal(lost);
     expect(await said('--check')).to.equal(lost);
     expect(await said('--repair')).to.equal(
