@@ -46,6 +46,8 @@ export interface FailureDetails {
   readonly cause?: unknown;
   /** True once something on the host was changed and has been put back. */
   readonly restored?: boolean;
+  /** True where something was changed before, is right, and stays. */
+  readonly changed?: boolean;
 }
 
 /**
@@ -57,6 +59,7 @@ export class Failure extends Error {
   readonly hint: string | undefined;
   readonly detail: string | undefined;
   readonly restored: boolean;
+  readonly changed: boolean;
   readonly exitCode: number;
   readonly oclif: {readonly exit: number};
 
@@ -69,6 +72,7 @@ export class Failure extends Error {
     const detail = details.detail?.replaceAll('\r\n', '\n');
     this.detail = detail?.trim() === '' ? undefined : detail;
     this.restored = details.restored ?? false;
+    this.changed = details.changed ?? false;
     this.exitCode = EXIT_OF[code];
     this.oclif = {exit: this.exitCode};
   }

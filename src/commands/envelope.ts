@@ -22,7 +22,7 @@ export function errorEnvelope(command: string, error: unknown, warnings: readonl
     version: VERSION,
     command,
     status: failure?.exitCode ?? EXIT.bug,
-    changed: failure?.code === 'RESTORE_INCOMPLETE',
+    changed: failure?.code === 'RESTORE_INCOMPLETE' || failure?.changed === true,
     error: {
       code: failure?.code ?? 'BUG',
       message: error instanceof Error ? error.message : String(error),
