@@ -10,6 +10,9 @@ import Doctor from './doctor.js';
 import {makeReadable} from './help-text.js';
 import JoinOpenssh from './join/openssh.js';
 import Leave from './leave.js';
+import PamProvision from './pam/provision.js';
+import PamShow from './pam/show.js';
+import PamTest from './pam/test.js';
 import Renew from './renew.js';
 import Status from './status.js';
 import TokensAdd from './tokens/add.js';
@@ -26,6 +29,9 @@ export const COMMANDS = {
   doctor: Doctor,
   'join:openssh': JoinOpenssh,
   leave: Leave,
+  'pam:provision': PamProvision,
+  'pam:show': PamShow,
+  'pam:test': PamTest,
   renew: Renew,
   status: Status,
   'tokens:add': TokensAdd,

@@ -134,7 +134,7 @@ async function resolved(host: Host, config: string): Promise<string> {
 }
 
 /** Says no before anything is tried: not root, a read-only file system, an immutable file. */
-function refuseUnwritable({unwritable, uid}: Probe): void {
+export function refuseUnwritable({unwritable, uid}: Pick<Probe, 'unwritable' | 'uid'>): void {
   if (unwritable.length === 0) return;
   throw new Failure('HOST_UNSUITABLE', `${unwritable.join(' and ')} cannot be written`, {
     hint:

@@ -31,6 +31,8 @@ export interface Probe {
   readonly systemd: boolean;
   /** Of the paths asked about: those that cannot be written, or, where nothing is yet, cannot be made. */
   readonly unwritable: readonly string[];
+  /** Directory with pam_exec.so, absent where there is none. */
+  readonly pamModules: string | undefined;
   /** What that sshd says to -T about the configuration asked about, without a daemon's options. */
   readonly tested: RunResult | undefined;
 }
@@ -76,6 +78,10 @@ look() {
   for path; do
     while [ ! -e "$path" ] && [ "$path" != / ]; do path=$(dirname "$path"); done
     [ -w "$path" ] || echo "$path"
+  done
+  section pam
+  for path in /lib64/security /usr/lib64/security /lib/security /usr/lib/security /lib/*/security /usr/lib/*/security; do
+    if [ -e "$path/pam_exec.so" ]; then echo "$path"; break; fi
   done
   section systemd; [ -d /run/systemd/system ] && echo yes
   if [ -d /run/systemd/system ]; then
@@ -141,6 +147,7 @@ export function readProbe(text: string, mark: string): Probe {
     version: value('version') ?? '',
     systemd: value('systemd') === 'yes',
     unwritable: [...new Set(value('unwritable')?.split('\n') ?? [])],
+    pamModules: value('pam'),
     tested: readTested(value),
     sockets: readSockets(value('sockets') ?? ''),
     listeners: readListeners(sections),

@@ -3,7 +3,7 @@
 
 import type {Cluster, Operator, UserIdentity} from '../cluster/cluster.js';
 import type {Proof} from '../cluster/proof.js';
-import type {Secret} from '../errors.js';
+import {Failure, type Secret} from '../errors.js';
 import {type Credentials, obtain, obtainBy, type Wanted} from './credentials.js';
 import {describeCredentials} from './describe.js';
 import type {Tools} from './join.js';
@@ -63,4 +63,10 @@ export function withToken<T>(
   work: (token: Secret) => Promise<T>,
 ): Promise<T> {
   return admitted.by === 'token' ? work(admitted.token) : withTemporaryToken(admitted.operator, report, work);
+}
+
+export function noToken(): Failure {
+  return new Failure('USAGE', 'a join token is needed', {
+    hint: 'make one with `tctl tokens add --type=node`, and give it by --token-file, --token - or AGENTLESS_TOKEN; with --identity one is made for you',
+  });
 }

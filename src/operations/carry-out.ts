@@ -85,8 +85,8 @@ function advised(error: unknown, {wish, scene}: Work): unknown {
 const sameWords = (one: readonly string[], other: readonly string[]) => one.join('\0') === other.join('\0');
 
 /** Nothing but our keywords may be in effect that was not before: seen before sshd is told. */
-function checkEffect({facts, layout, previous}: Scene, now: EffectiveConfig): void {
-  const wrong = differences(facts.effective, now, layout, previous);
+function checkEffect({facts, layout, previous, service}: Scene, now: EffectiveConfig): void {
+  const wrong = differences(facts.effective, now, layout, previous, service);
   if (wrong.length === 0) return;
   throw new Failure('CHANGE_FAILED', 'sshd does not read what was written as it is meant', {
     detail: wrong.join('\n'),

@@ -11,6 +11,7 @@ import type {CommandStep, PathStep, Step} from '../plan/step.js';
 import {withoutOwnLines} from '../ssh/sshd-config/index.js';
 import {OWNER_LINE} from './layout.js';
 import {ownFiles, takenOver} from './leftovers.js';
+import {pamSteps} from './pam/steps.js';
 import type {Scene} from './scene.js';
 import type {JoinWish} from './settings.js';
 
@@ -36,9 +37,11 @@ export async function changes(
   stale: readonly string[] = [],
   takeOver = false,
 ): Promise<readonly Step[]> {
+  const pam = scene.pam ? pamSteps(scene.pam, scene.layout.userAuthorities) : [];
   const wanted = [
     ...(await credentialSteps(host, wish.dataDir, content.identity)),
     ...servedSteps(scene, content),
+    ...pam,
     ...configSteps(scene),
   ];
   const left = takeOver ? await ownFiles(host, scene.layout.directory) : stale;
@@ -48,8 +51,13 @@ export async function changes(
   const all = [...wanted, ...needless.map((path) => removal(path))];
   const marked = takeOver ? await Promise.all(all.map((one) => takenOver(host, one, wish.dataDir))) : all;
   const paths = await prune(host, marked, takeOver);
-  // The authorities are read at every login, our identity never: only what sshd reads at its start needs a reload.
-  const quiet = new Set([scene.layout.userAuthorities, ...identityPaths(wish.dataDir)]);
+  // The authorities and PAM's files are read at every login, our identity never: only what sshd reads at its start needs
+  // a reload.
+  const quiet = new Set([
+    scene.layout.userAuthorities,
+    ...identityPaths(wish.dataDir),
+    ...pam.map(({path}) => path),
+  ]);
   const needsReload = paths.some((step) => step.kind === 'path' && !quiet.has(step.via ?? step.path));
   return needsReload && wish.reload ? [...paths, ...commandSteps(scene, wish)] : paths;
 }

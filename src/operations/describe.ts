@@ -7,6 +7,7 @@ import type {Step} from '../plan/step.js';
 import {parseCertificate} from '../ssh/certificate.js';
 import {fingerprint} from '../ssh/key.js';
 import type {Credentials} from './credentials.js';
+import {isService} from './pam/take-back.js';
 import type {Rehearsed} from './rehearsal.js';
 import type {Scene} from './scene.js';
 
@@ -29,9 +30,10 @@ export function describeProof(proof: AwsProof): string {
     : `credentials from ${proof.credentials.source}, region ${proof.region}`;
 }
 
-export function describeRehearsal({types, names, logins}: Rehearsed): string {
+export function describeRehearsal({types, names, logins, throughPam}: Rehearsed): string {
   const entered = logins.length > 0 ? `; ${logins.join(' ')} would get in` : '';
-  return `${types.join(' ')} accepted as ${shown(names)}${entered}`;
+  const hooks = throughPam === undefined ? '' : `; PAM let ${throughPam} in, and hooks saw the certificate`;
+  return `${types.join(' ')} accepted as ${shown(names)}${entered}${hooks}`;
 }
 
 /** Long lists are cut: the names that people type come first. */
@@ -68,7 +70,8 @@ export function describeWrites(steps: readonly Step[], scene: Scene): string {
   const inside = paths.filter((path) => path.startsWith(`${scene.layout.directory}/`));
   const placed = paths.filter((path) => scene.placement.path === path);
   const own = inside.length === 0 ? [] : [`${scene.layout.directory}/ (${count(inside.length, 'file')})`];
-  return [...own, ...placed].join(', ') || count(paths.length, 'file');
+  const pam = paths.filter((path) => isService(path));
+  return [...own, ...placed, ...pam].join(', ') || count(paths.length, 'file');
 }
 
 export function count(number: number, noun: string): string {

@@ -17,6 +17,9 @@ export function validity() {
   return {validAfter: now - 60n, validBefore: now + VALID_SECONDS};
 }
 
+/** Whom the certificates of a rehearsal are for. */
+export const VISITOR = {user: 'agentless-rehearsal', role: 'rehearsal'} as const;
+
 /** A key and a certificate for one login after another, as a proxy would present them. */
 export class Visitor {
   readonly #put: Put;
@@ -39,10 +42,11 @@ export class Visitor {
 
   #certificateFor(user: string): string {
     const principals = [user, '-teleport-internal-join'];
-    const extensions = {'permit-pty': ''};
+    const roles = JSON.stringify({version: 'v1', roles: [VISITOR.role]});
+    const extensions = {'permit-pty': '', 'teleport-roles': roles};
     const key = publicBlob(this.#key);
     return signCertificate(
-      {type: 'user', key, keyId: 'rehearsal', principals, extensions, ...validity()},
+      {type: 'user', key, keyId: VISITOR.user, principals, extensions, ...validity()},
       this.#authority,
     );
   }

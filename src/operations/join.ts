@@ -7,17 +7,18 @@ import type {AwsProof, Proof} from '../cluster/proof.js';
 import {Failure} from '../errors.js';
 import {type HostFacts, lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
-import {admit, credentialsBy} from './admission.js';
+import {admit, credentialsBy, noToken} from './admission.js';
 import {carryOut} from './carry-out.js';
 import {changes} from './changes.js';
-import {describeCluster, describeFacts, describeProof, describeRehearsal} from './describe.js';
+import {describeCluster, describeFacts, describeProof} from './describe.js';
 import {type Joined, joined} from './joined.js';
 import {findLeftovers} from './leftovers.js';
 import {nodeOf, settleAddress, withExpiry} from './node.js';
 import {readOwnership} from './ownership.js';
+import {preparePam, rememberedPam} from './pam/prepare.js';
 import {preview} from './preview.js';
 import {type Confirm, checkUnused} from './register.js';
-import {authorityKind, rehearse} from './rehearsal.js';
+import {authorityKind, rehearseScene} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
@@ -87,7 +88,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking
   const nodeId = proof.method === 'ec2' ? proof.nodeId : (wish.nodeId ?? randomUUID());
   const wanted = draft(wish, undefined, facts);
   const named = {...wanted, nodeId, cluster: info.name};
-  const scene = await prepareScene(host, facts, named, report, wanted);
+  const pam = await preparePam(tools, facts, wish);
+  const scene = await prepareScene(host, facts, named, report, wanted, pam);
   const existing = await readExisting(host, scene.existingAuthorities);
   const authority = authorityKind(info.suite);
   const findings = [...judge(scene, {kind: authority}), ...(wish.reload ? judgeReload(facts) : [])];
@@ -97,12 +99,7 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking
     report.warn(`an earlier join has left files and no record; they are taken over: ${left.join(', ')}`);
 
   // On a throw-away sshd with throw-away authorities: no token is spent on a host that could not serve a certificate.
-  await interruptible(
-    tools,
-    'rehearse',
-    rehearse(host, {...scene, logins: wish.proveLogins, authority}),
-    describeRehearsal,
-  );
+  await rehearseScene(tools, wish, scene, authority);
   if (wish.dryRun || admitted === undefined)
     return preview(tools, wish, scene, {...wanted, nodeId, cluster: info.name, proxy: info.proxy});
 
@@ -131,6 +128,7 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking
     address,
     config: wish.config,
     registered: wish.register,
+    ...rememberedPam(wish, pam),
   };
   await carryOut(tools, {
     operation: 'join openssh',
@@ -143,10 +141,4 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking
     outdated,
   });
   return joined(true, settings, scene, credentials, authorities);
-}
-
-function noToken(): Failure {
-  return new Failure('USAGE', 'a join token is needed', {
-    hint: 'make one with `tctl tokens add --type=node`, and give it by --token-file, --token - or AGENTLESS_TOKEN; with --identity one is made for you',
-  });
 }

@@ -6,6 +6,9 @@ import {type Dialect, quotePath} from '../ssh/sshd-config/index.js';
 /** The owner of a file and the way back, first line of everything we install. */
 export const OWNER_LINE = '# Managed by agentless; undo with: sudo agentless leave';
 
+/** In the file of authorities: before it those of the cluster, behind it what the site trusted already. */
+export const BORDER = '# Trusted here before';
+
 export interface Layout {
   /** /etc/ssh/agentless, beside the configuration file it serves. */
   readonly directory: string;

@@ -12,11 +12,17 @@ import type {Host} from '../host/host.js';
 import {effectiveConfig, sshdCommand} from '../host/sshd.js';
 import {signCertificate} from '../ssh/certificate.js';
 import {formatPublicKey, generateKey, publicBlob} from '../ssh/key.js';
+import {describeRehearsal} from './describe.js';
 import {differences} from './effect.js';
 import {type KeyKind, Visitor, validity} from './ephemeral.js';
 import {acceptsHost, type Client, reasonOf} from './handshake.js';
 import {type Layout, layoutIn} from './layout.js';
-import {onStage, type Put} from './stage.js';
+import type {Pam} from './pam/prepare.js';
+import {rehearsePam} from './pam/rehearsal.js';
+import {interruptible, type Reporter} from './reporter.js';
+import type {Scene} from './scene.js';
+import type {JoinWish} from './settings.js';
+import {onStage, type Stage} from './stage.js';
 import {linesBehind} from './verdict.js';
 
 export type AuthorityKind = KeyKind;
@@ -32,6 +38,11 @@ export interface Script {
   readonly authority: AuthorityKind;
   /** Paths that an earlier join of ours put into effect; they may give way. */
   readonly previous: readonly string[];
+  readonly pam: Pam | undefined;
+  /** Who tries what PAM is to do. */
+  readonly visitor?: string | undefined;
+  /** What PAMServiceName is to be, where that is ours to say. */
+  readonly service: string | undefined;
   /** The main configuration file as it would read with files in this layout. */
   readonly configFor: (layout: Layout) => Uint8Array;
 }
@@ -40,6 +51,8 @@ export interface Rehearsed {
   readonly types: readonly string[];
   readonly names: readonly string[];
   readonly logins: readonly string[];
+  /** Who was let in by what PAM is to do, with hooks that saw the certificate. */
+  readonly throughPam: string | undefined;
 }
 
 /** The kind of key that a cluster of this suite signs with; an older authority of another kind works just as well. */
@@ -52,15 +65,39 @@ export function kindOfKey(line: string): AuthorityKind {
   return line.startsWith('ssh-rsa') ? 'rsa2048' : line.startsWith('ssh-ed25519') ? 'ed25519' : 'p256';
 }
 
-/** Throws REHEARSAL_FAILED with sshd's own reason; leaves nothing behind. */
-export async function rehearse(host: Host, script: Script): Promise<Rehearsed> {
-  await onStage(host, script.facts.probe.uid, (stage, put) => play(host, script, stage, put));
-  return {types: script.keys.map((key) => shortType(key.type)), names: script.names, logins: script.logins};
+/** The rehearsal as a step of a join, unless it is not wanted. */
+export async function rehearseScene(
+  tools: {readonly host: Host; readonly report: Reporter; readonly signal: AbortSignal},
+  {proveLogins: logins, rehearse: wanted = true, invoker: visitor}: JoinWish,
+  scene: Scene,
+  authority: AuthorityKind,
+): Promise<void> {
+  if (wanted) {
+    const rehearsing = rehearse(tools.host, {...scene, logins, authority, visitor});
+    await interruptible(tools, 'rehearse', rehearsing, describeRehearsal);
+    return;
+  }
+  const pam = scene.pam === undefined ? '' : ', and that PAM lets logins in,';
+  tools.report.warn(
+    `nothing was rehearsed: that clients accept the certificates${pam} is unproven before the host is changed`,
+  );
 }
 
-async function play(host: Host, script: Script, stage: string, put: Put): Promise<void> {
+/** Throws REHEARSAL_FAILED with sshd's own reason; leaves nothing behind. */
+export async function rehearse(host: Host, script: Script): Promise<Rehearsed> {
+  await onStage(host, script.facts.probe.uid, (stage) => play(host, script, stage));
+  return {
+    types: script.keys.map((key) => shortType(key.type)),
+    names: script.names,
+    logins: script.logins,
+    throughPam: script.pam && visitorOf(script),
+  };
+}
+
+async function play(host: Host, script: Script, stage: Stage): Promise<void> {
+  const {path, put} = stage;
   const layout = layoutIn(
-    stage,
+    path,
     script.keys.map((key) => key.file),
   );
   const authority = generateKey(script.authority);
@@ -76,11 +113,25 @@ async function play(host: Host, script: Script, stage: string, put: Put): Promis
   const client: Client = {
     knownHosts,
     server: sshdCommand(script.facts.daemon, '-i', config),
-    log: join(stage, 'log'),
+    log: join(path, 'log'),
   };
   await allOf([checkEffect(host, script, config, layout), tryNames(host, client, script)]);
-  await tryLogins(host, client, script, {put, authority, layout});
+  const server = [...client.server, '-o', `TrustedUserCAKeys=${layout.userAuthorities}`];
+  const visitor = new Visitor(put, authority, script.authority);
+  await tryLogins(host, {...client, server}, script, visitor);
+  if (script.pam === undefined) return;
+  const [name = ''] = script.names;
+  const trial = {
+    pam: script.pam,
+    login: visitorOf(script),
+    name,
+    facts: script.facts,
+    authorities: layout.userAuthorities,
+  };
+  await rehearsePam(host, stage, visitor, {...client, server}, trial);
 }
+
+const visitorOf = ({logins, visitor}: Script): string => logins[0] ?? visitor ?? 'root';
 
 /** Waits for all of them, also when one has failed: they work on the stage. The first failure counts. */
 async function allOf(work: readonly Promise<void>[]): Promise<void> {
@@ -91,7 +142,7 @@ async function allOf(work: readonly Promise<void>[]): Promise<void> {
 /** sshd's view of the staged tree may differ from today's in our two keywords only. */
 async function checkEffect(host: Host, script: Script, config: string, layout: Layout): Promise<void> {
   const staged = await effectiveConfig(host, script.facts.daemon, config);
-  const unexpected = differences(script.facts.effective, staged, layout, script.previous);
+  const unexpected = differences(script.facts.effective, staged, layout, script.previous, script.service);
   if (unexpected.length === 0) return;
   throw new Failure('REHEARSAL_FAILED', 'sshd would not read the new lines as they are meant', {
     detail: unexpected.join('\n'),
@@ -120,23 +171,10 @@ async function tryNames(host: Host, client: Client, script: Script): Promise<voi
   }
 }
 
-interface Props {
-  readonly put: Put;
-  readonly authority: ReturnType<typeof generateKey>;
-  readonly layout: Layout;
-}
-
 /** A certificate login through the ephemeral authority, which the command line puts before every file. */
-async function tryLogins(
-  host: Host,
-  client: Client,
-  script: Script,
-  {put, authority, layout}: Props,
-): Promise<void> {
-  const visitor = new Visitor(put, authority, script.authority);
-  const server = [...client.server, '-o', `TrustedUserCAKeys=${layout.userAuthorities}`];
+async function tryLogins(host: Host, client: Client, script: Script, visitor: Visitor): Promise<void> {
   for (const [index, user] of script.logins.entries()) {
-    const result = await visitor.tries(host, {...client, server}, pick(script.names, index), user);
+    const result = await visitor.tries(host, client, pick(script.names, index), user);
     if (result.ok) continue;
     const reason = reasonOf(result.log) ?? result.client;
     throw new Failure('REHEARSAL_FAILED', `${user} would be refused`, {
@@ -146,7 +184,7 @@ async function tryLogins(
   }
 }
 
-function hostCertificate(key: HostKey, script: Script, authority: Props['authority']): string {
+function hostCertificate(key: HostKey, script: Script, authority: ReturnType<typeof generateKey>): string {
   return `${signCertificate({type: 'host', key: key.blob, principals: script.names, ...validity()}, authority)}\n`;
 }
 

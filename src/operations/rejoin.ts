@@ -9,17 +9,21 @@ import type {Step} from '../plan/step.js';
 import {carryOut} from './carry-out.js';
 import {changes, commandSteps, isPlacement} from './changes.js';
 import type {Credentials} from './credentials.js';
-import {describeCredentials, describeFacts, describeRehearsal} from './describe.js';
+import {describeCredentials, describeFacts} from './describe.js';
 import {reasonsOf, whatIsDue} from './due.js';
 import type {Tools} from './join.js';
 import {type Joined, joined} from './joined.js';
+import {describeLeft} from './leave/report.js';
 import {nodeOf, withExpiry} from './node.js';
 import type {Ownership} from './ownership.js';
+import {preparePam, rememberedPam} from './pam/prepare.js';
+import {touchesPam} from './pam/steps.js';
+import {planNoPam} from './pam/take-back.js';
 import {preview} from './preview.js';
 import {serves} from './proof.js';
 import {credentialsOf, refresh} from './refresh.js';
 import {checkUnique, type Registration, registration} from './register.js';
-import {kindOfKey, rehearse} from './rehearsal.js';
+import {kindOfKey, rehearseScene} from './rehearsal.js';
 import {interruptible} from './reporter.js';
 import {prepareScene, type Scene} from './scene.js';
 import {draft, type JoinSettings, type JoinWish} from './settings.js';
@@ -98,7 +102,9 @@ export async function assess(
   const facts = await interruptible(tools, 'look', looking, describeFacts);
   const names = {nodeId: owned.settings.nodeId, cluster: owned.settings.cluster};
   const wanted = {...draft(wish, owned.settings, facts), ...names};
-  const scene = await prepareScene(host, facts, wanted, report, wish);
+  const pam = await preparePam(tools, facts, wish, owned.settings);
+  const former = pam === undefined && typeof owned.settings.pam === 'object' ? owned.settings.pam : undefined;
+  const scene = await prepareScene(host, facts, wanted, report, wish, pam, former);
   const held = await readCertificates(host, scene);
   // Asked while the cluster is: where nothing is due these are the certificates in question.
   const serving = isAsked(wish, scene) ? serves(host, facts, held) : Promise.resolve(true);
@@ -116,13 +122,14 @@ export async function assess(
   const users = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
   for (const warning of users.warnings) report.warn(warning);
   // What is absent from what is wanted is not as before, but not wanted.
-  const {expires: _expires, trust: _trust, identity: _identity, ...stored} = owned.settings;
+  const {expires: _expires, trust: _trust, identity: _identity, pam: _pam, ...stored} = owned.settings;
   const settings: JoinSettings = {
     ...stored,
     ...wanted,
     address: wanted.address ?? owned.settings.address,
     proxy: wish.proxy ?? owned.settings.proxy,
     registered: wish.register,
+    ...rememberedPam(wish, pam, owned.settings),
   };
   const node = wish.register ? await withExpiry(nodeOf(settings), settings.expires, cluster) : undefined;
   const stale = owned.files.filter((path) => isStale(path, scene));
@@ -131,19 +138,21 @@ export async function assess(
     certificates: credentials.certificates,
     userAuthorities: users.text,
   };
-  const [planned, record, served] = await Promise.all([
+  const [planned, gone, record, served] = await Promise.all([
     changes(host, scene, wish, content, stale),
+    former && planNoPam(host, wish.dataDir),
     node ? registration(contact.session, node, (settings.expires ?? 0) * 500) : undefined,
     credentials.renewed.length > 0 || serving,
   ]);
   const due = sign
     ? credentials.renewed
     : reasonsOf(whatIsDue({...contact, certificates: held}, authorities.hosts, request));
+  for (const left of gone?.left ?? []) report.warn(describeLeft(left, wish.dataDir));
   const drift = isForOtherKeys(scene, owned) ? [] : planned.filter((step) => isPlacement(step, scene));
   const {transaction} = owned;
   const found = {due, drift, served, renamed, node, record, transaction};
   const assessed = {scene, settings, credentials, authorities, users, ...found};
-  return {...assessed, steps: toDo(planned, drift, assessed, wish)};
+  return {...assessed, steps: [...toDo(planned, drift, assessed, wish), ...(gone?.steps ?? [])]};
 }
 
 /**
@@ -193,8 +202,9 @@ export async function rehearseChange(tools: Tools, wish: JoinWish, assessment: A
   if (steps.some(({kind}) => kind === 'command'))
     for (const warning of judgeReload(scene.facts)) tools.report.warn(warning);
   if (steps.length === 0 && wish.proveLogins.length === 0) return;
-  const script = {...scene, logins: wish.proveLogins, authority: kindOfKey(credentials.signer)};
-  await interruptible(tools, 'rehearse', rehearse(tools.host, script), describeRehearsal);
+  // A login is made for real, so only where it is PAM that changes.
+  const pam = touchesPam(steps, scene.pam) ? scene.pam : undefined;
+  await rehearseScene(tools, wish, {...scene, pam}, kindOfKey(credentials.signer));
 }
 
 /** False when nothing had to be done. */

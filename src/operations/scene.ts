@@ -20,6 +20,9 @@ import {
 } from '../ssh/sshd-config/index.js';
 import {sameBytes} from '../ssh/wire.js';
 import {directives, installedDirectory, type Layout, layoutIn, OWNER_LINE} from './layout.js';
+import {SERVICE} from './pam/places.js';
+import type {Pam} from './pam/prepare.js';
+import type {PamSettings} from './pam/settings.js';
 import type {Reporter} from './reporter.js';
 import {addressWarning, type Draft, nameWarning} from './settings.js';
 
@@ -41,6 +44,10 @@ export interface Scene {
   /** Certificates that others have configured. */
   readonly foreign: readonly string[];
   readonly warnings: readonly string[];
+  /** What PAM is to do; undefined: it is left alone. */
+  readonly pam: Pam | undefined;
+  /** What PAMServiceName is to be, where that is ours to say. */
+  readonly service: string | undefined;
 }
 
 /** What a node is to be called, and where. */
@@ -63,6 +70,8 @@ export async function prepareScene(
   wanted: Wanted,
   report: Reporter,
   told: {readonly hostname?: string | undefined; readonly address?: string | undefined},
+  pam?: Pam,
+  former?: PamSettings,
 ): Promise<Scene> {
   const foreign = await Promise.all(
     foreignCertificateFiles(facts).map(async (file) => {
@@ -70,7 +79,7 @@ export async function prepareScene(
       return {file, text: entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : ''};
     }),
   );
-  const scene = setScene(facts, wanted, foreign);
+  const scene = setScene(facts, wanted, foreign, pam, former);
   const doubts = [
     told.hostname === undefined ? undefined : nameWarning(told.hostname),
     told.address === undefined ? undefined : addressWarning(told.address),
@@ -82,7 +91,13 @@ export async function prepareScene(
 }
 
 /** `foreign`: certificates that others have configured; their keys are left alone. */
-export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Certified[]): Scene {
+export function setScene(
+  facts: HostFacts,
+  wanted: Wanted,
+  foreign: readonly Certified[],
+  pam?: Pam,
+  former?: PamSettings,
+): Scene {
   const taken = new Map(
     foreign.flatMap(({file, text}) => certifiedKey(text).map((key) => [key, file] as const)),
   );
@@ -105,7 +120,7 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
   );
   const placed = (where: Layout): Placement =>
     place(facts.tree, facts.dialect, {
-      directives: directives(where, facts.dialect),
+      directives: [...directives(where, facts.dialect), ...(pam?.directives ?? [])],
       dropIn: '00-agentless.conf',
       fragment: join(layout.directory, 'sshd.conf'),
       header: [OWNER_LINE],
@@ -129,6 +144,9 @@ export function setScene(facts: HostFacts, wanted: Wanted, foreign: readonly Cer
       .all('hostcertificate')
       .filter((path) => path.startsWith(`${layout.directory}/`)),
     foreign: foreign.map(({file}) => file),
+    pam,
+    service:
+      pam?.settings.shape === 'service' ? SERVICE : former?.shape === 'service' ? former.base : undefined,
     warnings: [
       ...names.warnings,
       ...unservable.map(

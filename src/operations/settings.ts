@@ -7,6 +7,7 @@ import type {HostFacts} from '../host/facts.js';
 import {addressKind, formatAddress, parseAddress} from '../ssh/address.js';
 import {checkNodeName} from '../ssh/principals.js';
 import type {Admission} from './admission.js';
+import type {PamSettings, PamWish} from './pam/settings.js';
 
 /** What the user asked for. Absent means: as before, or the default. */
 export interface JoinWish {
@@ -41,6 +42,11 @@ export interface JoinWish {
   readonly expires?: number;
   /** By what the web certificate is trusted from now on. */
   readonly trust?: Trust;
+  readonly pam?: PamWish;
+  /** False: nothing is tried on a throw-away sshd. */
+  readonly rehearse?: boolean;
+  /** Who runs this: tried by a rehearsal where no login is named. */
+  readonly invoker?: string;
 }
 
 /** What makes us believe the proxy, beside what the system trusts: needed again when the authorities have all changed. */
@@ -71,6 +77,8 @@ export interface JoinSettings {
   readonly trust?: Trust;
   /** This host keeps no credential of its own; absent: it does. */
   readonly identity?: 'discarded';
+  /** What PAM does for us; absent on hosts that joined before it was asked. */
+  readonly pam?: PamSettings | 'none';
 }
 
 /** Settings before the cluster has been asked; an unspecified address is filled in from what the cluster sees. */

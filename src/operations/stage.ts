@@ -2,34 +2,54 @@
 // rehearsal takes away what a killed one has left.
 
 import {randomBytes} from 'node:crypto';
-import {join} from 'node:path/posix';
+import {basename, join} from 'node:path/posix';
 import type {Host} from '../host/host.js';
 
 /** Writes a file on the stage, by its name or absolute path, latin-1 or bytes; gives its path. */
 export type Put = (name: string, content: string | Uint8Array, mode?: number) => Promise<string>;
 
+export interface Stage {
+  /** A directory that only this user can look into. */
+  readonly path: string;
+  /** Its own name, that nothing else has: for what has to lie elsewhere. */
+  readonly name: string;
+  readonly put: Put;
+  /** Makes a directory on the stage that everybody may look into; gives its path. */
+  readonly directory: (name: string) => Promise<string>;
+  /** Makes a symbolic link on the stage; gives its path. */
+  readonly link: (name: string, target: string) => Promise<string>;
+}
+
 /** Work in a private directory that is gone afterwards, however the work ends. */
-export async function onStage<T>(
-  host: Host,
-  uid: number,
-  work: (stage: string, put: Put) => Promise<T>,
-): Promise<T> {
+export async function onStage<T>(host: Host, uid: number, work: (stage: Stage) => Promise<T>): Promise<T> {
   const stage = await newStage(host, uid);
   const written = new Map<string, Promise<void>>();
+  const directories: string[] = [];
+  const at = (name: string) => (name.startsWith('/') ? name : join(stage, name));
   const put: Put = async (name, content, mode = 0o600) => {
-    const path = name.startsWith('/') ? name : join(stage, name);
     const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
-    const writing = host.write(path, bytes, {mode});
-    written.set(path, writing);
+    const writing = host.write(at(name), bytes, {mode});
+    written.set(at(name), writing);
     await writing;
-    return path;
+    return at(name);
+  };
+  const directory = async (name: string): Promise<string> => {
+    directories.push(at(name));
+    await host.makeDirectory(at(name), {mode: 0o755});
+    return at(name);
+  };
+  const link = async (name: string, target: string): Promise<string> => {
+    written.set(at(name), Promise.resolve());
+    await host.run(['ln', '-s', target, at(name)]);
+    return at(name);
   };
   try {
-    return await work(stage, put);
+    return await work({path: stage, name: basename(stage), put, directory, link});
   } finally {
     // Where one has failed, the others are still being written.
     await Promise.allSettled(written.values());
     await Promise.all([...written.keys()].map((path) => host.remove(path)));
+    for (const path of [...directories].reverse()) await host.remove(path);
     await host.remove(stage);
   }
 }
@@ -38,7 +58,9 @@ export async function onStage<T>(
 async function newStage(host: Host, uid: number): Promise<string> {
   const parent = uid === 0 ? '/run' : '/tmp';
   const space = await processSpace(host);
-  if (space !== undefined) await sweep(host, parent, uid, space);
+  // What a rehearsal of PAM has put where PAM looks for it.
+  const parents = uid === 0 ? [parent, '/etc', '/etc/pam.d'] : [parent];
+  if (space !== undefined) for (const one of parents) await sweep(host, one, uid, space);
   const owner = [process.pid, space ?? 'here', randomBytes(6).toString('hex')].join('-');
   const stage = join(parent, `agentless-${owner}`);
   await host.makeDirectory(stage, {mode: 0o700});
@@ -51,17 +73,23 @@ async function processSpace(host: Host): Promise<string | undefined> {
   return entry?.kind === 'symlink' ? /\d+/.exec(entry.target)?.[0] : undefined;
 }
 
-/** Anybody may make directories in /tmp: only our own are taken away, and only when their process is gone. */
+/** Anybody may make files in /tmp: only our own are taken away, and only when their process is gone. */
 async function sweep(host: Host, parent: string, uid: number, space: string): Promise<void> {
   const entry = await host.look(parent).catch(() => undefined);
   const names = entry?.kind === 'directory' ? entry.names : [];
+  const staged = new RegExp(`^\\.?agentless-(\\d+)-${space}-[0-9a-f]{12}(?:-[a-z-]+)?(?:\\.agentless-tmp)?$`);
   for (const name of names) {
-    const [, pid] = new RegExp(`^agentless-(\\d+)-${space}-[0-9a-f]{12}$`).exec(name) ?? [];
+    const [, pid] = staged.exec(name) ?? [];
     if (pid === undefined || (await host.look(`/proc/${pid}`)) !== undefined) continue;
     const path = join(parent, name);
     const left = await host.look(path).catch(() => undefined);
-    if (left?.kind !== 'directory' || left.uid !== uid) continue;
-    for (const file of left.names) await host.remove(join(path, file)).catch(() => undefined);
-    await host.remove(path).catch(() => undefined);
+    if (left !== undefined && 'uid' in left && left.uid === uid) await takeAway(host, path);
   }
+}
+
+/** With all that is in it, as far as that can be had. */
+async function takeAway(host: Host, path: string): Promise<void> {
+  const entry = await host.look(path).catch(() => undefined);
+  if (entry?.kind === 'directory') for (const name of entry.names) await takeAway(host, join(path, name));
+  await host.remove(path).catch(() => undefined);
 }

@@ -4,7 +4,7 @@
 import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
 import {formatPublicKey, parsePublicKey} from '../ssh/key.js';
-import {OWNER_LINE} from './layout.js';
+import {BORDER, OWNER_LINE} from './layout.js';
 
 export interface UserAuthorities {
   readonly text: string;
@@ -44,7 +44,7 @@ export function mergeAuthorities(
     );
   }
   const lines = [OWNER_LINE, ...ours.map((line) => formatPublicKey(parsePublicKey(line).blob))];
-  if (merged.length > 0) lines.push(`# Trusted here before, from ${from}`, ...merged);
+  if (merged.length > 0) lines.push(`${BORDER}, from ${from}`, ...merged);
   return {text: `${lines.join('\n')}\n`, own: merged.length, warnings};
 }
 

@@ -5,11 +5,10 @@ import type {Cluster, ClusterInfo, Identity, UserIdentity} from '../cluster/clus
 import {Failure} from '../errors.js';
 import {type Admission, admit, withToken} from './admission.js';
 import {enter, type Wanted} from './credentials.js';
-import {describeRehearsal} from './describe.js';
 import type {Tools} from './join.js';
 import {operatorAt} from './operator.js';
 import type {Ownership} from './ownership.js';
-import {authorityKind, rehearse} from './rehearsal.js';
+import {authorityKind, rehearseScene} from './rehearsal.js';
 import {interruptible} from './reporter.js';
 import type {Scene} from './scene.js';
 import type {JoinWish} from './settings.js';
@@ -81,7 +80,7 @@ function orAgain(tools: Tools, speak: Speak, again: Speak): Speak {
 /** As at the first join: no token is spent, or made, on a host that could not serve a certificate. */
 async function joinAnew(
   tools: Tools,
-  {proveLogins: logins}: JoinWish,
+  wish: JoinWish,
   cluster: Cluster,
   {settings}: Ownership,
   admission: Admission,
@@ -90,8 +89,7 @@ async function joinAnew(
 ): Promise<Contact<HostSpeaker>> {
   const {suite, name} = await refuseUnlessNamed(settings.cluster, cluster);
   const admitted = await admit(cluster, admission);
-  const rehearsing = rehearse(tools.host, {...scene, logins, authority: authorityKind(suite)});
-  await interruptible(tools, 'rehearse', rehearsing, describeRehearsal);
+  await rehearseScene(tools, wish, scene, authorityKind(suite));
   const proof = tools.gatherProof ? await tools.gatherProof() : ({method: 'token'} as const);
   return withToken(tools, admitted, (token) => {
     const entering = enter(cluster, {token, proof}, wanted).then(async ({session, identity}) => {

@@ -20,6 +20,8 @@ export interface SshOptions {
   readonly hostKeyAlias?: string;
   readonly options?: readonly string[];
   readonly prefix?: readonly string[];
+  /** What is typed. */
+  readonly input?: string;
 }
 
 let files = 0;
@@ -45,9 +47,10 @@ export function ssh(what: SshOptions, command = 'echo hello'): Promise<SshResult
   words.push(...options.map((option) => `-o${option}`), what.host ?? '127.0.0.1', command);
   const [program = '', ...rest] = [...(what.prefix ?? []), 'ssh', ...words];
   return new Promise((resolve) => {
-    execFile(program, rest, (error, stdout, stderr) => {
+    const child = execFile(program, rest, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({status, stdout, stderr});
     });
+    if (what.input !== undefined) child.stdin?.end(what.input);
   });
 }

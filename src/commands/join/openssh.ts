@@ -6,6 +6,7 @@ import {connectionFlags, identityFlag} from '../connection-flags.js';
 import type {Outcome} from '../envelope.js';
 import {configFlag, dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from '../host-flags.js';
 import {admissionFrom} from './admission.js';
+import {pamFlags} from './pam-flags.js';
 import type {JoinReport} from './run-join.js';
 
 /** `agentless join openssh`: see `operations/join.ts` for what it does, in order. */
@@ -80,6 +81,12 @@ failed and not fully restored, 130 interrupted and restored.`;
       helpValue: 'LOGIN',
       multiple: true,
     }),
+    rehearsal: Flags.boolean({
+      summary: 'try everything on a throw-away sshd before the host is changed',
+      default: true,
+      allowNo: true,
+    }),
+    ...pamFlags,
     expires: Flags.string({
       summary: 'let the node record end unless `renew` refreshes it in time; never: it stays (the default)',
       helpValue: '24h',

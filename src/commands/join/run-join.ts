@@ -1,12 +1,14 @@
 // From flags to the operation: opens this host and the cluster, runs `join`, says how it went. Loaded only when a join is
 // really run, so that help stays quick.
 
+import {userInfo} from 'node:os';
 import {gatherProof, type JoinMethod} from '../../cluster/proof.js';
 import {Failure} from '../../errors.js';
 import {LocalHost} from '../../host/local.js';
 import type {Admission} from '../../operations/admission.js';
 import {join} from '../../operations/join.js';
 import type {Joined} from '../../operations/joined.js';
+import {provision} from '../../operations/pam/provision.js';
 import type {JoinWish, Trust} from '../../operations/settings.js';
 import {parseLabels} from '../../ssh/labels.js';
 import {confirm} from '../confirm.js';
@@ -15,12 +17,13 @@ import {parseTtl} from '../duration.js';
 import type {Outcome} from '../envelope.js';
 import {type ReloadFlags, reloadFrom} from '../host-flags.js';
 import type {TextReporter} from '../reporter.js';
+import {type PamFlags, pamFrom} from './pam-flags.js';
 
 /** The `result` of the envelope. */
 export type JoinReport = Omit<Joined, 'changed'>;
 
 /** The flags of `join openssh` as parsed. */
-export interface JoinFlags extends ConnectionFlags, ReloadFlags {
+export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags {
   readonly 'join-method': JoinMethod;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
@@ -35,6 +38,7 @@ export interface JoinFlags extends ConnectionFlags, ReloadFlags {
   readonly expires: string | undefined;
   readonly 'allow-fewer-names': boolean;
   readonly 'discard-identity': boolean | undefined;
+  readonly rehearsal: boolean;
 }
 
 export async function joinFromFlags(
@@ -49,6 +53,7 @@ export async function joinFromFlags(
     connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)}),
     trustFrom(flags),
   ]);
+  const made = await provisioned(flags, report, signal);
   const joining = join(
     {
       host: new LocalHost(),
@@ -61,7 +66,26 @@ export async function joinFromFlags(
     {...wishOf(flags, admission), ...(isSaid(trust) && {trust})},
   );
   const {changed, ...result} = await joining;
-  return {changed, result};
+  return {changed: changed || made, result};
+}
+
+/** True when accounts were made. They stay, whatever becomes of the join: each is a thing of its own. */
+async function provisioned(
+  {'provision-logins': logins, 'dry-run': dryRun}: JoinFlags,
+  report: Pick<TextReporter, 'step' | 'warn'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (logins === undefined) return false;
+  const start = performance.now();
+  const {changed, accounts} = await provision(
+    {host: new LocalHost(), report, signal},
+    {logins, home: true, dryRun},
+  );
+  const text = accounts.map(
+    ({login, state}) => `${login} ${state === 'exists' ? 'exists' : dryRun ? 'would be made' : 'made'}`,
+  );
+  report.step('provision', text.join(', '), performance.now() - start);
+  return changed;
 }
 
 /** Shorter ones end between two runs of a timer. */
@@ -98,6 +122,9 @@ function wishOf(flags: JoinFlags, admission: Admission | undefined): JoinWish {
     ),
     ...reloadFrom(flags),
     config: flags['openssh-config'],
+    rehearse: flags.rehearsal,
+    invoker: process.env['SUDO_USER'] ?? userInfo().username,
+    pam: pamFrom(flags),
     dataDir: flags['data-dir'],
     register: flags.register,
     proveLogins: flags['prove-login'] ?? [],

@@ -32,7 +32,7 @@ export async function loginFindings(
   {logins, kind, signers, obstacles}: Visit,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  await onStage(host, facts.probe.uid, async (stage, put) => {
+  await onStage(host, facts.probe.uid, async ({path: stage, put}) => {
     const authority = generateKey(kind);
     const trusted = await put('trusted', `${formatPublicKey(publicBlob(authority))}\n`);
     // The client is to trust the host as it is: what it shows is looked at elsewhere.

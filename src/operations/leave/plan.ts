@@ -1,7 +1,7 @@
 // What leaving does to the host, from the ownership record: sshd is given back its own configuration and takes it, then
 // the files that nobody needs any more go.
 
-import {dirname, join} from 'node:path/posix';
+import {basename, dirname, join} from 'node:path/posix';
 import type {HostFacts} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
 import {dataDirectory} from '../../plan/data-directory.js';
@@ -22,6 +22,7 @@ import {commandSteps} from '../changes.js';
 import {installedDirectory, OWNER_LINE} from '../layout.js';
 import type {LeaveWish} from '../leave.js';
 import type {Membership} from '../ownership.js';
+import {isService, withoutIncludes} from '../pam/take-back.js';
 
 export interface LeavePlan {
   readonly steps: readonly Step[];
@@ -82,10 +83,12 @@ function configurationOf(config: string, tree: Tree | undefined): (change: Chang
 }
 
 function editor(record: OwnershipRecord, facts: HostFacts | undefined): Rules['without'] {
-  const own = new Set(record.changes.flatMap(({path, before}) => (before.kind === 'absent' ? [path] : [])));
+  const made = record.changes.flatMap(({path, before}) => (before.kind === 'absent' ? [path] : []));
+  const own = new Set([...made, ...made.filter(isService).map((path) => basename(path))]);
   const newest = dialectOf([10, 0]);
   const isConfig = configurationOf(String(record.settings['config']), facts?.tree);
   return (change, bytes) => {
+    if (isService(change.path)) return withoutIncludes(change.path, bytes);
     if (!isConfig(change)) return undefined;
     const theirs = withoutOwnLines(bytes, facts?.dialect ?? newest, {own, header: [OWNER_LINE]});
     return change.before.kind === 'absent' && isBlank(theirs) ? 'gone' : theirs;
@@ -144,7 +147,8 @@ function neededBy(facts: HostFacts | undefined, tree: Tree | undefined): Rules['
   }
   return (path) => {
     const option = facts?.daemon.options.find((word) => word.includes(path));
-    const by = option === undefined ? named.get(path) : `sshd's command line (${option})`;
+    const name = isService(path) ? basename(path) : path;
+    const by = option === undefined ? named.get(name) : `sshd's command line (${option})`;
     return by === undefined ? undefined : `is left because sshd needs it: ${by}`;
   };
 }

@@ -12,6 +12,7 @@ import {differencesOfLeaving, type Expected} from '../effect.js';
 import type {LeaveTools, LeaveWish} from '../leave.js';
 import {proveGone} from '../proof.js';
 import {interruptible} from '../reporter.js';
+import {readSettings} from '../settings.js';
 import type {LeavePlan} from './plan.js';
 
 /** Reads the certificates that will be gone; the proof itself is for after the reload. */
@@ -65,11 +66,8 @@ function certificateIn(bytes: Uint8Array): ReturnType<typeof parseCertificate> |
   }
 }
 
-function expectedOf(
-  {changes}: OwnershipRecord,
-  {tree}: LeavePlan,
-  {effective, dialect}: HostFacts,
-): Expected {
+function expectedOf(record: OwnershipRecord, {tree}: LeavePlan, {effective, dialect}: HostFacts): Expected {
+  const {changes} = record;
   const all = tree === undefined ? [] : settings(tree, dialect);
   const named = new Set(all.flatMap(({args}) => args.map(textOf)));
   const own = changes.flatMap(({path, before}) => (before.kind === 'absent' ? [path] : []));
@@ -77,5 +75,7 @@ function expectedOf(
   const now = effective.one('trustedusercakeys') ?? 'none';
   const [argument] = winning(all, 'trustedusercakeys')?.args ?? [];
   const trusted = argument === undefined ? 'none' : textOf(argument);
-  return {gone, trusted: own.includes(now) ? trusted : now};
+  const pam = readSettings(record.settings)?.pam;
+  const service = typeof pam === 'object' && pam.shape === 'service' ? pam.base : undefined;
+  return {gone, trusted: own.includes(now) ? trusted : now, ...(service !== undefined && {service})};
 }

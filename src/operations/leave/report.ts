@@ -87,7 +87,9 @@ export function describeBack(steps: readonly Step[]): string {
 
 /** Directories that go, with the number of files in them, and files whose directory stays. */
 function removals(steps: readonly PathStep[]): string[] {
-  const directories = steps.filter(({seen}) => seen === 'directory').map(({path}) => path);
+  const all = steps.filter(({seen}) => seen === 'directory').map(({path}) => path);
+  // What lies in one that goes is told with it.
+  const directories = all.filter((path) => !all.some((other) => path.startsWith(`${other}/`)));
   const files = steps.filter(({seen}) => seen !== 'directory').map(({path}) => path);
   const inside = (directory: string) => files.filter((path) => path.startsWith(`${directory}/`));
   return [

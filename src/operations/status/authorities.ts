@@ -2,7 +2,7 @@
 
 import type {Host} from '../../host/host.js';
 import {fingerprint, parsePublicKey, withoutComment} from '../../ssh/key.js';
-import {OWNER_LINE} from '../layout.js';
+import {BORDER, OWNER_LINE} from '../layout.js';
 import {mergeAuthorities} from '../user-authorities.js';
 import {type Commands, type Problem, problem} from './problem.js';
 
@@ -21,7 +21,7 @@ export async function readTrustedKeys(host: Host, file: string): Promise<Trusted
   if (entry?.kind !== 'file') return undefined;
   const text = Buffer.from(entry.bytes).toString('latin1');
   const lines = text.split('\n');
-  const border = lines.findIndex((line) => line.startsWith('# Trusted here before'));
+  const border = lines.findIndex((line) => line.startsWith(BORDER));
   const [ours, theirs] = border < 0 ? [lines, []] : [lines.slice(0, border), lines.slice(border)];
   return {file, text, cluster: ours.filter(isKeyLine), own: theirs.filter(isKeyLine)};
 }

@@ -3,6 +3,7 @@
 import {dirname, join} from 'node:path/posix';
 import type {Change, OwnershipRecord} from '../../plan/record.js';
 import {installedDirectory} from '../layout.js';
+import {PAM_PLACES} from '../pam/places.js';
 
 export interface Intent {
   /** Our directory beside the configuration. */
@@ -29,7 +30,10 @@ export function intentOf(
   const directory = installedDirectory(config);
   const present = record.changes.filter(({after}) => after.kind === 'file');
   const names = present.map(nameOf);
-  const outside = present.filter(({path}) => ![directory, dataDir].some((own) => isInside(path, own)));
+  const outside = present.filter(
+    ({path}) =>
+      ![directory, dataDir, PAM_PLACES.services, PAM_PLACES.directory].some((own) => isInside(path, own)),
+  );
   const places = outside.map(placedAs);
   const placed = places.find(isRead) ?? places[0];
   return {

@@ -5,11 +5,16 @@ import {bytesOf, type Line, parseConfig, textOf, withoutEnd} from './file.js';
 import {escapeGlob} from './glob.js';
 
 /** The only keywords that we write. */
-const OURS: ReadonlySet<string | undefined> = new Set(['hostcertificate', 'trustedusercakeys', 'include']);
+const OURS: ReadonlySet<string | undefined> = new Set([
+  'hostcertificate',
+  'trustedusercakeys',
+  'pamservicename',
+  'include',
+]);
 
 /**
  * The file without our marked blocks and, where the markers have been damaged or the file is a drop-in, without each
- * line that does nothing but name a file of ours (`own`, absolute paths), and without our comments (`header`).
+ * line that does nothing but name a file or a PAM service of ours (`own`, absolute paths and names), and without our comments (`header`).
  */
 export function withoutOwnLines(
   bytes: Uint8Array,

@@ -21,6 +21,7 @@ const PROBE: Probe = {
   sockets: [],
   systemd: true,
   unwritable: [],
+  pamModules: undefined,
   tested: undefined,
 };
 

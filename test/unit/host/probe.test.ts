@@ -122,6 +122,7 @@ describe('the answer of a probe', () => {
         ['sshd', '/usr/sbin/sshd\n'],
         ['version', 'OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19\n'],
         ['unwritable', '/etc\n/etc\n/var/lib\n'],
+        ['pam', '/lib/x86_64-linux-gnu/security\n'],
         ['tested', 'port 22\n'],
         ['status', '0\n'],
         ['complaints', 'Unable to load host key: /x\n'],
@@ -150,6 +151,7 @@ describe('the answer of a probe', () => {
       version: 'OpenSSH_9.2p1 Debian-2, OpenSSL 3.0.19',
       systemd: true,
       unwritable: ['/etc', '/var/lib'],
+      pamModules: '/lib/x86_64-linux-gnu/security',
       tested: {status: 0, stdout: 'port 22', stderr: 'Unable to load host key: /x'},
       sockets: [{unit: 'ssh.socket', listening: ['0.0.0.0:22', '[::]:22']}],
       listeners: [
@@ -172,6 +174,7 @@ describe('the answer of a probe', () => {
       unwritable: [],
       sshd: undefined,
       version: '',
+      pamModules: undefined,
       tested: undefined,
       systemd: false,
       sockets: [],

@@ -66,12 +66,14 @@ describe('facts in one line', () => {
   });
 
   it('of a rehearsal: the first names are enough', () => {
-    const [types, logins] = [['ed25519', 'rsa'], [] as string[]];
-    expect(describeRehearsal({types, names: ['a'], logins})).to.equal('ed25519 rsa accepted as a');
-    expect(describeRehearsal({types, names: ['a', 'b', 'c', 'd'], logins})).to.equal(
-      'ed25519 rsa accepted as a, b, c and 1 more name',
+    const [types, logins, throughPam] = [['ed25519', 'rsa'], [] as string[], undefined];
+    expect(describeRehearsal({types, names: ['a'], logins, throughPam})).to.equal(
+      'ed25519 rsa accepted as a',
     );
-    expect(describeRehearsal({types, names: [...'abcde'], logins: ['root', 'deploy']})).to.equal(
+    expect(describeRehearsal({types, names: ['a', 'b', 'c', 'd'], logins, throughPam: 'root'})).to.equal(
+      'ed25519 rsa accepted as a, b, c and 1 more name; PAM let root in, and hooks saw the certificate',
+    );
+    expect(describeRehearsal({types, names: [...'abcde'], logins: ['root', 'deploy'], throughPam})).to.equal(
       'ed25519 rsa accepted as a, b, c and 2 more names; root deploy would get in',
     );
   });

@@ -2,7 +2,12 @@ import {expect} from 'chai';
 import {dialectOf, isBlank, withoutOwnLines} from '../../../src/ssh/sshd-config/index.js';
 
 const NEW = dialectOf([9, 2]);
-const OWN = new Set(['/etc/ssh/agentless/a-cert.pub', '/etc/ssh/agentless/ca', '/etc/ssh/agentless/x*.conf']);
+const OWN = new Set([
+  '/etc/ssh/agentless/a-cert.pub',
+  '/etc/ssh/agentless/ca',
+  '/etc/ssh/agentless/x*.conf',
+  'teleport',
+]);
 const HEADER = '# Managed by agentless';
 
 function without(text: string, dialect = NEW): string {
@@ -12,7 +17,7 @@ function without(text: string, dialect = NEW): string {
 
 describe('a file of sshd without our lines', () => {
   it('is what others have written, to the byte', () => {
-    const ours = `${HEADER}\nHostCertificate /etc/ssh/agentless/a-cert.pub\nTrustedUserCAKeys "/etc/ssh/agentless/ca"\n`;
+    const ours = `${HEADER}\nHostCertificate /etc/ssh/agentless/a-cert.pub\nTrustedUserCAKeys "/etc/ssh/agentless/ca"\nPAMServiceName teleport\n`;
     expect(without(ours)).to.equal('');
     expect(without(`# \xff\r\n${ours}MaxSessions 7`)).to.equal('# \xff\r\nMaxSessions 7');
   });
@@ -30,6 +35,7 @@ describe('a file of sshd without our lines', () => {
       'Include /etc/ssh/agentless/ca /etc/ssh/site.conf',
       'Include /etc/ssh/sshd_config.d/*.conf',
       'Banner /etc/ssh/agentless/ca',
+      'PAMServiceName sshd',
       '# HostCertificate /etc/ssh/agentless/a-cert.pub',
       '# BEGIN agentless, they said',
       'TrustedUserCAKeys',

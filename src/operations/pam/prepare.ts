@@ -1,0 +1,271 @@
+// Whether and how PAM takes part in a join: what stands there is read, and nothing is changed.
+
+import {basename, dirname, join} from 'node:path/posix';
+import {Failure} from '../../errors.js';
+import type {HostFacts} from '../../host/facts.js';
+import type {Host} from '../../host/host.js';
+import {
+  type Placed,
+  parseStack,
+  place,
+  type Stack,
+  serviceIncludes,
+  TYPES,
+  type Type,
+} from '../../pam/index.js';
+import {render} from '../../templates.js';
+import {OWNER_LINE} from '../layout.js';
+import type {Reporter} from '../reporter.js';
+import type {JoinSettings, JoinWish} from '../settings.js';
+import {PAM_PLACES, pamPaths, SERVICE} from './places.js';
+import {type PamSettings, planOf} from './settings.js';
+
+export interface ServiceFile {
+  readonly path: string;
+  readonly text: string;
+  /** What stands there now, of a file that is the site's. */
+  readonly standing?: string;
+}
+
+export interface Pam {
+  readonly settings: PamSettings;
+  /** Lines for sshd's configuration. */
+  readonly directives: readonly string[];
+  /** What cannot be had where our lines stand. */
+  readonly notes: readonly string[];
+  /** The services, those that others include first; under another name, with another script, for a rehearsal. */
+  readonly services: (name: string, script: string) => readonly ServiceFile[];
+  /** They stay as they are, whatever they are: somebody has changed what they stand in. */
+  readonly frozen?: true;
+}
+
+const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
+
+/**
+ * Undefined: PAM is left alone, with a warning where one could have expected otherwise. HOST_UNSUITABLE where it was
+ * insisted on and cannot be had. `before`: what an earlier join of this host has stored.
+ */
+export async function preparePam(
+  {host, report}: {readonly host: Host; readonly report: Reporter},
+  facts: HostFacts,
+  wish: Pick<JoinWish, 'pam'>,
+  before?: Pick<JoinSettings, 'pam'>,
+): Promise<Pam | undefined> {
+  const plan = planOf(wish.pam ?? {}, before?.pam, before === undefined);
+  if (plan === undefined) return undefined;
+  const {insist, ...wanted} = plan;
+  const stored = typeof before?.pam === 'object' ? before.pam : undefined;
+  try {
+    const {shape, base} = stored ?? shapeFor(facts, insist);
+    const pam = await pamAs(host, {...wanted, shape, base});
+    if (stored === undefined) {
+      await refuseUnwritable(host, pam);
+      for (const note of pam.notes) report.warn(note);
+    }
+    return pam;
+  } catch (error) {
+    if (!(error instanceof Obstacle)) throw error;
+    if (insist) throw new Failure('HOST_UNSUITABLE', error.message, {hint: error.hint});
+    if (stored !== undefined) {
+      report.warn(`what PAM does for us stays as it is: ${error.message}`);
+      return {
+        settings: stored,
+        directives: directivesOf(stored),
+        notes: [],
+        services: () => [],
+        frozen: true,
+      };
+    }
+    if (!error.quiet) report.warn(`PAM is left alone: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** What is kept of it in the record. */
+export function rememberedPam(
+  {pam}: Pick<JoinWish, 'pam'>,
+  prepared: Pam | undefined,
+  before?: Pick<JoinSettings, 'pam'>,
+): Pick<JoinSettings, 'pam'> {
+  if (prepared !== undefined) return {pam: prepared.settings};
+  return pam?.choice === 'none' || before?.pam === 'none' ? {pam: 'none'} : {};
+}
+
+const directivesOf = ({shape}: PamSettings): readonly string[] =>
+  shape === 'service' ? [`PAMServiceName ${SERVICE}`] : [];
+
+/** Why PAM cannot take part here. `quiet`: nobody would expect it to. */
+class Obstacle extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+    readonly quiet = false,
+  ) {
+    super(message);
+  }
+}
+
+function shapeFor(facts: HostFacts, insist: boolean): Pick<PamSettings, 'shape' | 'base'> {
+  const {probe, effective, config, daemon} = facts;
+  if (effective.one('usepam') !== 'yes') {
+    throw new Obstacle(
+      'sshd has UsePAM no, so it would read none of its files',
+      'set UsePAM yes first',
+      true,
+    );
+  }
+  if (probe.pamModules === undefined)
+    throw new Obstacle(
+      'there is no pam_exec.so on this host',
+      'install the modules of PAM (libpam-modules, pam)',
+      true,
+    );
+  if (probe.uid !== 0)
+    throw new Obstacle(`${PAM_PLACES.services} can be written by root only`, 'run this with sudo', true);
+  if (config !== DEFAULT_CONFIG && !insist) {
+    const hint = `${PAM_PLACES.services} is shared by every sshd of this host; give --pam if that is meant`;
+    throw new Obstacle('this is not the configuration of the system', hint, true);
+  }
+  // Asked, not told by the version: from 9.8 on sshd shows the keyword that names its service.
+  const service = effective.one('pamservicename');
+  return service === undefined
+    ? {shape: 'add-on', base: basename(daemon.process?.argv[0] ?? daemon.program)}
+    : {shape: 'service', base: service};
+}
+
+async function pamAs(host: Host, settings: PamSettings): Promise<Pam> {
+  await refuseForeign(host);
+  const {base} = settings;
+  const path = join(PAM_PLACES.services, base);
+  const text = await readService(host, base);
+  if (text === undefined) {
+    const hint = `PAM goes by ${PAM_PLACES.services}/other then; make a ${path} first`;
+    throw new Obstacle(`there is no ${path} to build on`, hint);
+  }
+  if (settings.shape === 'service') {
+    return {
+      settings,
+      directives: directivesOf(settings),
+      notes: [],
+      services: (name, script) => [serviceFile(name, serviceText(settings, parseStack(text), name, script))],
+    };
+  }
+  await refuseLink(host, path);
+  const included = await readIncluded(host, parseStack(text));
+  const {script} = pamPaths(PAM_PLACES);
+  const placed = (name: string): Placed => {
+    const includes = new Map([...included, [name, addOnText(settings, name, script)]]);
+    const found = place(text, {service: name, required: settings.required, includes});
+    if (found.kind === 'placed') return found;
+    const line = found.line === undefined ? '' : ` (line ${found.line})`;
+    throw new Obstacle(
+      `${path}: ${found.reason}${line}`,
+      `call ${script} from ${path} yourself where it is to run`,
+    );
+  };
+  return {
+    settings,
+    directives: directivesOf(settings),
+    notes: placed(SERVICE).notes.map((note) => `${path}: ${note}`),
+    services: (name, where) => {
+      // Under its own name it is what sshd includes; under another it must not be mistaken for that.
+      const addOn = name === SERVICE ? name : `${name}-add-on`;
+      const main = name === SERVICE ? base : name;
+      const site = {...serviceFile(main, placed(addOn).text), standing: text};
+      return [serviceFile(addOn, addOnText(settings, addOn, where)), site];
+    },
+  };
+}
+
+function serviceFile(name: string, text: string): ServiceFile {
+  return {path: join(PAM_PLACES.services, name), text};
+}
+
+function serviceText(settings: PamSettings, stack: Stack, name: string, script: string): string {
+  // PAM goes by "other" for a type that has no rules, and would no longer once ours are there.
+  const has = (type: Type) =>
+    stack.lines.some(({content}) => 'type' in content && (content.type ?? type) === type);
+  const from = (type: Type) => (has(type) ? settings.base : 'other');
+  const types = Object.fromEntries(TYPES.map((type) => [type, from(type)]));
+  return render('pam/service', {...types, ...common(settings, script), name});
+}
+
+function addOnText(settings: PamSettings, name: string, script: string): string {
+  const auth = settings.auth ? `auth      include   ${settings.base}\n` : '';
+  return render('pam/add-on', {...common(settings, script), auth, name});
+}
+
+function common({base, required, motd}: PamSettings, script: string) {
+  const line =
+    motd === undefined ? '' : `session   [default=ignore]  pam_motd.so ${argument(`motd=${motd}`)}\n`;
+  return {
+    base,
+    script,
+    hooks: pamPaths(PAM_PLACES).hooks,
+    control: required ? '[success=ignore default=bad]' : '[default=ignore]',
+    motd: line,
+  };
+}
+
+/** Brackets keep blanks; a bracket that closes would end them. */
+function argument(word: string): string {
+  return /^[\w=/.,:@%+-]+$/.test(word) ? word : `[${word.replaceAll(']', '\\]')}]`;
+}
+
+/** latin-1; undefined when there is none, or nothing that can be read. */
+async function readService(host: Host, name: string): Promise<string | undefined> {
+  const path = name.startsWith('/') ? name : join(PAM_PLACES.services, name);
+  const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
+  return entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : undefined;
+}
+
+/** Everything that a stack includes, and what that includes. */
+async function readIncluded(host: Host, stack: Stack): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const waiting = serviceIncludes(stack);
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (found.has(name) || name === SERVICE) continue;
+    const text = await readService(host, name);
+    if (text === undefined) continue;
+    found.set(name, text);
+    waiting.push(...serviceIncludes(parseStack(text)));
+  }
+  return found;
+}
+
+/** What it points to may be made anew by whatever made the link, without our lines. */
+async function refuseLink(host: Host, path: string): Promise<void> {
+  const entry = await host.look(path);
+  if (entry?.kind !== 'symlink') return;
+  throw new Obstacle(
+    `${path} is a symbolic link to ${entry.target}`,
+    'put our lines where that file is made',
+  );
+}
+
+/** A file of that name that somebody else has made stays. */
+async function refuseForeign(host: Host): Promise<void> {
+  const {service} = pamPaths(PAM_PLACES);
+  const entry = await host.look(service);
+  if (entry === undefined) return;
+  const text = entry.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : '';
+  if (text.split('\n').slice(0, 3).includes(OWNER_LINE)) return;
+  throw new Obstacle(
+    `${service} is there already, and is not ours`,
+    `move it away if nothing needs it, or keep it and call ${pamPaths(PAM_PLACES).script} from it yourself`,
+  );
+}
+
+/** A read-only file system or an immutable file is told of before anything is tried. */
+async function refuseUnwritable(host: Host, pam: Pam): Promise<void> {
+  const files = pam.services(SERVICE, '').map(({path}) => path);
+  const paths = [PAM_PLACES.services, ...files, dirname(PAM_PLACES.directory)];
+  const script = 'for path; do [ ! -e "$path" ] || [ -w "$path" ] || echo "$path"; done';
+  const {stdout} = await host.run(['sh', '-c', script, 'sh', ...paths]);
+  const [path] = stdout.split('\n');
+  if (path === undefined || path === '') return;
+  throw new Obstacle(
+    `${path} cannot be written`,
+    'it is on a read-only file system or marked immutable (see `lsattr`); make it writable, or do without --pam',
+  );
+}

@@ -1,0 +1,36 @@
+// What leaving does to a service of PAM that others have changed since: only our two lines go.
+
+import {basename, dirname} from 'node:path/posix';
+import type {Host} from '../../host/host.js';
+import {removed} from '../../pam/index.js';
+import {dataDirectory} from '../../plan/data-directory.js';
+import {readRecord} from '../../plan/record.js';
+import {type TakeBack, takeBack} from '../../plan/take-back.js';
+import {PAM_PLACES, SERVICE} from './places.js';
+
+export const isService = (path: string): boolean => dirname(path) === PAM_PLACES.services;
+
+/** The bytes without our lines; undefined for our own service, of which nobody knows what others have put into it. */
+export function withoutIncludes(path: string, bytes: Uint8Array): Uint8Array | undefined {
+  if (basename(path) === SERVICE) return undefined;
+  return Buffer.from(removed(Buffer.from(bytes).toString('latin1')), 'latin1');
+}
+
+/** Whether a path belongs to the PAM half of a join. */
+export const isPams = (path: string): boolean =>
+  isService(path) || path === PAM_PLACES.directory || path.startsWith(`${PAM_PLACES.directory}/`);
+
+/**
+ * The way back of that half alone, for a host that stays joined: what includes our service first. To be carried out when
+ * sshd no longer asks for it. What others have changed since is left, and said.
+ */
+export async function planNoPam(host: Host, dataDir: string): Promise<TakeBack> {
+  const record = await readRecord(host, dataDir);
+  const changes = record?.changes.filter(({path}) => isPams(path)) ?? [];
+  return takeBack(host, changes, {
+    directory: dataDirectory(dataDir),
+    without: ({path}, bytes) => (isService(path) ? withoutIncludes(path, bytes) : undefined),
+    needed: () => undefined,
+    gone: new Set(),
+  });
+}
