@@ -130,12 +130,12 @@ describe('PAM, when the process is killed', function () {
     );
     expect(staged.length).to.be.greaterThan(0);
     const joined = await stage.kept('joined', 'pam.d');
-    for (const operation of staged) {
+    for (const at of staged.flatMap((operation) => [`${operation} before`, `${operation} after`])) {
       await stage.back();
-      await dies(stage.words, `${operation} after`);
-      await letsIn(operation);
+      await dies(stage.words, at);
+      await letsIn(at);
       await stage.joined();
-      expect(content(await stage.etc('pam.d')), operation).to.deep.equal(content(joined));
+      expect(content(await stage.etc('pam.d')), at).to.deep.equal(content(joined));
       expect(stage.names('/run').filter((name) => name.startsWith('agentless-'))).to.deep.equal([]);
     }
   });
