@@ -71,6 +71,9 @@ describe('PAM, when the process is killed', function () {
   /** Every operation of a run that nothing happens to. */
   async function operationsOf({from, words}: Subject): Promise<readonly string[]> {
     await stage.back(from);
+    // A record that an earlier test has taken away would be written in the first run only.
+    if (from === 'joined') await stage.joined();
+    await stage.back(from);
     rmSync(log, {force: true});
     expect(await run(words(stage), {DIE_LOG: log})).to.equal(0);
     return readFileSync(log, 'latin1').trim().split('\n');
@@ -108,7 +111,7 @@ describe('PAM, when the process is killed', function () {
         await dies(subject.words(stage), at);
         await letsIn(`${at}, and nothing after`);
         if (index % 2 === 0) {
-          await stage.left();
+          await stage.left(['--local']);
           expect(await stage.etc('pam.d'), `${at}, then leave`).to.deep.equal(stock);
           expect(stage.exists('/etc/agentless'), `${at}, then leave`).to.equal(false);
         } else {
