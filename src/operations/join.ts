@@ -99,7 +99,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking
     report.warn(`an earlier join has left files and no record; they are taken over: ${left.join(', ')}`);
 
   // On a throw-away sshd with throw-away authorities: no token is spent on a host that could not serve a certificate.
-  await rehearseScene(tools, wish, scene, authority);
+  if (!(await rehearseScene(tools, wish, scene, authority)))
+    return joinFirst(tools, {...wish, pam: {choice: 'none'}}, cluster, looking);
   if (wish.dryRun || admitted === undefined)
     return preview(tools, wish, scene, {...wanted, nodeId, cluster: info.name, proxy: info.proxy});
 

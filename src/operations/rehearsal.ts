@@ -18,7 +18,7 @@ import {type KeyKind, Visitor, validity} from './ephemeral.js';
 import {acceptsHost, type Client, reasonOf} from './handshake.js';
 import {type Layout, layoutIn} from './layout.js';
 import type {Pam} from './pam/prepare.js';
-import {rehearsePam} from './pam/rehearsal.js';
+import {PamRefusal, rehearsePam} from './pam/rehearsal.js';
 import {interruptible, type Reporter} from './reporter.js';
 import type {Scene} from './scene.js';
 import type {JoinWish} from './settings.js';
@@ -65,22 +65,33 @@ export function kindOfKey(line: string): AuthorityKind {
   return line.startsWith('ssh-rsa') ? 'rsa2048' : line.startsWith('ssh-ed25519') ? 'ed25519' : 'p256';
 }
 
-/** The rehearsal as a step of a join, unless it is not wanted. */
+/**
+ * The rehearsal as a step of a join, unless it is not wanted. False: all is well but for what PAM is to do, and nobody has
+ * asked for that.
+ */
 export async function rehearseScene(
   tools: {readonly host: Host; readonly report: Reporter; readonly signal: AbortSignal},
-  {proveLogins: logins, rehearse: wanted = true, invoker: visitor}: JoinWish,
+  {proveLogins: logins, rehearse: wanted = true, invoker: visitor, pam: asked}: JoinWish,
   scene: Scene,
   authority: AuthorityKind,
-): Promise<void> {
-  if (wanted) {
-    const rehearsing = rehearse(tools.host, {...scene, logins, authority, visitor});
-    await interruptible(tools, 'rehearse', rehearsing, describeRehearsal);
-    return;
+): Promise<boolean> {
+  if (!wanted) {
+    const pam = scene.pam === undefined ? '' : ', and that PAM lets logins in,';
+    tools.report.warn(
+      `nothing was rehearsed: that clients accept the certificates${pam} is unproven before the host is changed`,
+    );
+    return true;
   }
-  const pam = scene.pam === undefined ? '' : ', and that PAM lets logins in,';
-  tools.report.warn(
-    `nothing was rehearsed: that clients accept the certificates${pam} is unproven before the host is changed`,
-  );
+  const rehearsing = rehearse(tools.host, {...scene, logins, authority, visitor});
+  try {
+    await interruptible(tools, 'rehearse', rehearsing, describeRehearsal);
+    return true;
+  } catch (error) {
+    if (!(error instanceof PamRefusal) || Object.keys(asked ?? {}).length > 0) throw error;
+    const detail = error.detail === undefined ? '' : ` (${error.detail})`;
+    tools.report.warn(`PAM is left alone: ${error.message}${detail}; --prove-login NAME tries another login`);
+    return false;
+  }
 }
 
 /** Throws REHEARSAL_FAILED with sshd's own reason; leaves nothing behind. */

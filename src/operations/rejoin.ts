@@ -140,7 +140,7 @@ export async function assess(
   };
   const [planned, gone, record, served] = await Promise.all([
     changes(host, scene, wish, content, stale),
-    former && planNoPam(host, wish.dataDir),
+    former && planNoPam(host, wish.dataDir, wish.reload),
     node ? registration(contact.session, node, (settings.expires ?? 0) * 500) : undefined,
     credentials.renewed.length > 0 || serving,
   ]);

@@ -10,6 +10,7 @@ import {isPlacement} from './changes.js';
 import type {Tools} from './join.js';
 import type {Ownership} from './ownership.js';
 import {readOwnership} from './ownership.js';
+import {isPams} from './pam/take-back.js';
 import {type Assessment, assess, bringAbout, rehearseChange} from './rejoin.js';
 import {type PhaseOf, phases} from './rotation-phases.js';
 import type {Scene} from './scene.js';
@@ -108,6 +109,7 @@ function told(assessment: Assessment, changed: boolean, {check, repair}: RenewWi
 function reasonFor(step: Step, scene: Scene): readonly string[] {
   const [path] = pathsOf([step]);
   if (path === undefined || step.kind !== 'path') return [];
+  if (isPams(path)) return [`${path} is not as it was installed`];
   if (isPlacement(step, scene)) return [`${path} names certificates of other host keys than there are now`];
   return [step.to === undefined ? `${path} is needed no more` : `${path} is not as the cluster has it now`];
 }

@@ -438,12 +438,38 @@ describe("PAM, by the system's sshd", function () {
 
     it('is not joined to rules that would refuse the login of the rehearsal', async () => {
       stage.write('/etc/pam.d/sshd', `account requisite pam_deny.so\n${stage.read('/etc/pam.d/sshd')}`);
-      const before = await stage.etc();
-      const {exit, error} = await stage.join();
+      const [before, pam] = [await stage.etc(), await theirs()];
+      const {exit, error} = await stage.join(['--pam']);
       expect([exit, error?.code]).to.deep.equal([6, 'REHEARSAL_FAILED']);
       expect(error?.message).to.include('a login as root through the PAM service would be refused');
       expect(error?.hint).to.include('--no-pam');
       expect(await stage.etc()).to.deep.equal(before);
+
+      const unasked = await stage.joined();
+      expect(aboutPam(unasked).join()).to.match(/^PAM is left alone: a login as root .* would be refused/);
+      expect(await theirs()).to.deep.equal(pam);
+      expect(stage.exists('/etc/agentless')).to.equal(false);
+    });
+
+    it('stays what sshd asks for as long as nobody tells sshd otherwise', async function () {
+      if (shape !== 'service') skip(this, 'this sshd cannot be told the name of its service');
+      for (const way of ['leave', 'join openssh --no-pam'] as const) {
+        await stage.back();
+        await stage.joined();
+        stage.write(
+          '/etc/pam.d/other',
+          ['auth', 'account', 'password', 'session'].map((type) => `${type} required pam_deny.so\n`).join(''),
+        );
+        const {exit, warnings} =
+          way === 'leave'
+            ? await stage.left(['--no-restart-sshd'])
+            : await stage.join(['--no-pam', '--no-restart-sshd']);
+        expect(exit, way).to.equal(0);
+        expect(warnings.join('\n'), way).to.include(
+          '/etc/pam.d/teleport is left because sshd goes on asking for it',
+        );
+        isIn(await stage.loginByKey());
+      }
     });
   });
 });

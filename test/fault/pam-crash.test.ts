@@ -29,15 +29,15 @@ interface Subject {
 }
 
 const SUBJECTS: readonly Subject[] = [
-  {what: 'a join', from: 'stock', words: ({words}) => words, first: /^mkdir \/etc\/agentless 1/, every: 10},
+  {what: 'a join', from: 'stock', words: ({words}) => words, first: /^mkdir \/etc\/agentless 1/, every: 20},
   {
     what: 'a join that takes PAM out',
     from: 'joined',
     words: ({words}) => [...words, '--no-pam'],
     first: /^append /,
-    every: 18,
+    every: 36,
   },
-  {what: 'a leave', from: 'joined', words: () => ['leave'], first: /^append /, every: 20},
+  {what: 'a leave', from: 'joined', words: () => ['leave'], first: /^append /, every: 40},
 ];
 
 describe('PAM, when the process is killed', function () {

@@ -22,7 +22,7 @@ import {commandSteps} from '../changes.js';
 import {installedDirectory, OWNER_LINE} from '../layout.js';
 import type {LeaveWish} from '../leave.js';
 import type {Membership} from '../ownership.js';
-import {isService, withoutIncludes} from '../pam/take-back.js';
+import {ASKED_FOR, asksForOurs, isAskedFor, isService, withoutIncludes} from '../pam/take-back.js';
 
 export interface LeavePlan {
   readonly steps: readonly Step[];
@@ -55,7 +55,13 @@ export async function planLeave(
   const tree = facts && treeAfter(facts.tree, first);
   const removed = new Set(first.flatMap(({path, to}) => (to === undefined ? [path] : [])));
   const others = record.changes.filter((change) => !isConfig(change));
-  const rest = await takeBack(host, others, {...rules, needed: neededBy(facts, tree), gone: removed});
+  const needed = neededBy(facts, tree);
+  const asks = !wish.reload && asksForOurs(record);
+  const rest = await takeBack(host, others, {
+    ...rules,
+    needed: (path) => needed(path) ?? (asks && isAskedFor(path) ? ASKED_FOR : undefined),
+    gone: removed,
+  });
 
   const paths = [...first, ...rest.steps];
   const reload = wish.reload && facts && paths.some(({path}) => !path.startsWith(`${directory.path}/`));

@@ -48,19 +48,22 @@ const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
 export async function preparePam(
   {host, report}: {readonly host: Host; readonly report: Reporter},
   facts: HostFacts,
-  wish: Pick<JoinWish, 'pam'>,
+  wish: Pick<JoinWish, 'pam' | 'keepDrift'>,
   before?: Pick<JoinSettings, 'pam'>,
 ): Promise<Pam | undefined> {
   const plan = planOf(wish.pam ?? {}, before?.pam, before === undefined);
   if (plan === undefined) return undefined;
   const {insist, ...wanted} = plan;
   const stored = typeof before?.pam === 'object' ? before.pam : undefined;
+  // A renewal has no login that could try what PAM would do, and nobody to ask for one.
+  if (stored !== undefined && wish.keepDrift) return frozen(stored);
   try {
     const {shape, base} = stored ?? shapeFor(facts, insist);
     const pam = await pamAs(host, {...wanted, shape, base});
     if (stored === undefined) {
       await refuseUnwritable(host, pam);
-      for (const note of pam.notes) report.warn(note);
+      // That hooks see logins that are refused later is so on every stock Debian: who has asked for PAM is told.
+      if (insist) for (const note of pam.notes) report.warn(note);
     }
     return pam;
   } catch (error) {
@@ -68,18 +71,20 @@ export async function preparePam(
     if (insist) throw new Failure('HOST_UNSUITABLE', error.message, {hint: error.hint});
     if (stored !== undefined) {
       report.warn(`what PAM does for us stays as it is: ${error.message}`);
-      return {
-        settings: stored,
-        directives: directivesOf(stored),
-        notes: [],
-        services: () => [],
-        frozen: true,
-      };
+      return frozen(stored);
     }
     if (!error.quiet) report.warn(`PAM is left alone: ${error.message}`);
     return undefined;
   }
 }
+
+const frozen = (settings: PamSettings): Pam => ({
+  settings,
+  directives: directivesOf(settings),
+  notes: [],
+  services: () => [],
+  frozen: true,
+});
 
 /** What is kept of it in the record. */
 export function rememberedPam(

@@ -36,7 +36,10 @@ const LET_IN = [
   'ForceCommand=true',
 ];
 
-/** Throws REHEARSAL_FAILED with sshd's own reason. */
+/** REHEARSAL_FAILED by what PAM is to do, and by nothing else. */
+export class PamRefusal extends Failure {}
+
+/** Throws PamRefusal with sshd's own reason. */
 export async function rehearsePam(
   host: Host,
   stage: Stage,
@@ -96,7 +99,7 @@ const HINT =
   'seen in a rehearsal, nothing was changed; --no-pam leaves PAM alone, --prove-login NAME tries another login';
 
 function refused(login: string, reason: string): Failure {
-  return new Failure('REHEARSAL_FAILED', `a login as ${login} through the PAM service would be refused`, {
+  return new PamRefusal('REHEARSAL_FAILED', `a login as ${login} through the PAM service would be refused`, {
     detail: `sshd says: ${reason}`,
     hint: HINT,
   });
@@ -104,7 +107,7 @@ function refused(login: string, reason: string): Failure {
 
 function unseen(login: string, missing: readonly string[], lines: readonly string[]): Failure {
   const ran = lines.some((line) => line.startsWith('PAM_TYPE='));
-  return new Failure(
+  return new PamRefusal(
     'REHEARSAL_FAILED',
     ran
       ? `hooks would not see the certificate of a login as ${login}`

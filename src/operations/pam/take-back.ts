@@ -4,9 +4,10 @@ import {basename, dirname} from 'node:path/posix';
 import type {Host} from '../../host/host.js';
 import {removed} from '../../pam/index.js';
 import {dataDirectory} from '../../plan/data-directory.js';
-import {readRecord} from '../../plan/record.js';
+import {type OwnershipRecord, readRecord} from '../../plan/record.js';
 import {type TakeBack, takeBack} from '../../plan/take-back.js';
-import {PAM_PLACES, SERVICE} from './places.js';
+import {readSettings} from '../settings.js';
+import {PAM_PLACES, pamPaths, SERVICE} from './places.js';
 
 export const isService = (path: string): boolean => dirname(path) === PAM_PLACES.services;
 
@@ -16,6 +17,20 @@ export function withoutIncludes(path: string, bytes: Uint8Array): Uint8Array | u
   return Buffer.from(removed(Buffer.from(bytes).toString('latin1')), 'latin1');
 }
 
+/** True when sshd goes on asking for our service until it reads its configuration again. */
+export function asksForOurs({settings}: Pick<OwnershipRecord, 'settings'>): boolean {
+  const pam = readSettings(settings)?.pam;
+  return typeof pam === 'object' && pam.shape === 'service';
+}
+
+/** Without these PAM would go by "other" then, or a required hook would fail: either may keep everybody out. */
+export function isAskedFor(path: string): boolean {
+  const {service, script} = pamPaths(PAM_PLACES);
+  return [service, script, PAM_PLACES.directory].includes(path);
+}
+
+export const ASKED_FOR = 'is left because sshd goes on asking for it until it is reloaded';
+
 /** Whether a path belongs to the PAM half of a join. */
 export const isPams = (path: string): boolean =>
   isService(path) || path === PAM_PLACES.directory || path.startsWith(`${PAM_PLACES.directory}/`);
@@ -24,13 +39,14 @@ export const isPams = (path: string): boolean =>
  * The way back of that half alone, for a host that stays joined: what includes our service first. To be carried out when
  * sshd no longer asks for it. What others have changed since is left, and said.
  */
-export async function planNoPam(host: Host, dataDir: string): Promise<TakeBack> {
+export async function planNoPam(host: Host, dataDir: string, reload: boolean): Promise<TakeBack> {
   const record = await readRecord(host, dataDir);
+  const asks = !reload && record !== undefined && asksForOurs(record);
   const changes = record?.changes.filter(({path}) => isPams(path)) ?? [];
   return takeBack(host, changes, {
     directory: dataDirectory(dataDir),
     without: ({path}, bytes) => (isService(path) ? withoutIncludes(path, bytes) : undefined),
-    needed: () => undefined,
+    needed: (path) => (asks && isAskedFor(path) ? ASKED_FOR : undefined),
     gone: new Set(),
   });
 }

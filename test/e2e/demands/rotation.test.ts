@@ -50,7 +50,7 @@ describe('demands: rotation and renewal', function () {
     const done = await renew('--check');
     expect(done.status, done.stdout).to.equal(0);
     expect(done.stdout).to.match(
-      /^Nothing is due on web1\.\n +the host authority is being rotated \(update_clients\)$/m,
+      /^Nothing is due on web1\.\nUnder way: the host authority is being rotated \(update_clients\)$/m,
     );
     expect(done.stdout, 'old news').to.not.include('before standby');
   });
