@@ -226,6 +226,16 @@ describe("PAM, by the system's sshd", function () {
       expect(await stage.seen('open_session')).to.include({TELEPORT_USERNAME: 'alice'});
     });
 
+    it('is left as it is by a renewal, and put right by one that repairs', async () => {
+      const installed = stage.read('/etc/agentless/pam-exec');
+      stage.write('/etc/agentless/pam-exec', '#!/bin/sh\n');
+      expect(await stage.run(['renew'])).to.include({exit: 0, changed: false});
+      expect(stage.read('/etc/agentless/pam-exec')).to.equal('#!/bin/sh\n');
+      const repaired = await stage.run(['renew', '--repair']);
+      expect([repaired.exit, repaired.changed], JSON.stringify(repaired)).to.deep.equal([0, true]);
+      expect(stage.read('/etc/agentless/pam-exec')).to.equal(installed);
+    });
+
     it('goes without a trace when the host leaves', async () => {
       await everybodyGetsIn();
       const {warnings} = await stage.left();
@@ -316,6 +326,42 @@ describe("PAM, by the system's sshd", function () {
       const {result} = await stage.joined(['--dry-run']);
       expect(result.preview).to.include('/etc/pam.d/teleport').and.to.include('/etc/agentless/pam-exec');
       expect(await stage.etc()).to.deep.equal(before);
+    });
+
+    it('comes with the accounts that --provision-logins names, which stay when the host leaves', async () => {
+      run('mount -t tmpfs -o mode=755 home /home');
+      try {
+        const words = ['--provision-logins', 'carl,root'];
+        const passwd = () =>
+          stage
+            .read('/etc/passwd')
+            .split('\n')
+            .filter((line) => line.startsWith('carl:'));
+        await stage.joined([...words, '--dry-run']);
+        expect(passwd()).to.deep.equal([]);
+        const bad = await stage.join(['--provision-logins', 'a/b']);
+        expect([bad.exit, bad.error?.code]).to.deep.equal([2, 'USAGE']);
+        expect(
+          stage.exists('/etc/pam.d/teleport'),
+          'nothing is joined with a name that is no login',
+        ).to.equal(false);
+        await stage.joined(words);
+        expect(passwd()).to.have.length(1);
+        isIn(await stage.login({login: 'carl'}));
+        expect((await stage.joined(words)).changed).to.equal(false);
+        await stage.left();
+        expect(passwd()).to.have.length(1);
+      } finally {
+        run('umount /home');
+      }
+    });
+
+    it('is installed without a trial with --no-rehearsal, which says what is unproven', async () => {
+      const {warnings} = await stage.joined(['--no-rehearsal']);
+      expect(warnings.join('\n')).to.match(
+        /^nothing was rehearsed: .*, and that PAM lets logins in, is unproven/m,
+      );
+      await everybodyGetsIn();
     });
 
     it('shows a file to whoever has a terminal, with --pam-motd', async () => {
