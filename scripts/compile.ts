@@ -1,5 +1,5 @@
 // Called by the build: has V8 compile the bundle and keeps the result. What V8 compiles is what has run, so the program
-// is run: a join, the same again, and the way back, against the cluster for development and an sshd of its own.
+// is run: a join, and the same again, against the cluster for development and an sshd of its own.
 
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
