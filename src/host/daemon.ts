@@ -17,7 +17,8 @@ export interface Daemon {
   readonly listening: readonly string[];
 }
 
-const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
+/** The file that sshd reads where it is told of none. */
+export const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
 
 /** Options that matter to what is served. */
 const KEPT = 'chop46';

@@ -2,22 +2,16 @@
 
 import {basename, dirname, join} from 'node:path/posix';
 import {Failure} from '../../errors.js';
+import {DEFAULT_CONFIG} from '../../host/daemon.js';
 import type {HostFacts} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
-import {
-  type Placed,
-  parseStack,
-  place,
-  type Stack,
-  serviceIncludes,
-  TYPES,
-  type Type,
-} from '../../pam/index.js';
-import {render} from '../../templates.js';
+import {type Placed, parseStack, place} from '../../pam/index.js';
 import {OWNER_LINE} from '../layout.js';
 import type {Reporter} from '../reporter.js';
 import type {JoinSettings, JoinWish} from '../settings.js';
 import {PAM_PLACES, pamPaths, SERVICE} from './places.js';
+import {readIncludes, readService} from './service-files.js';
+import {addOnText, serviceText} from './service-text.js';
 import {type PamSettings, planOf} from './settings.js';
 
 export interface ServiceFile {
@@ -35,11 +29,9 @@ export interface Pam {
   readonly notes: readonly string[];
   /** The services, those that others include first; under another name, with another script, for a rehearsal. */
   readonly services: (name: string, script: string) => readonly ServiceFile[];
-  /** They stay as they are, whatever they are: somebody has changed what they stand in. */
+  /** They stay as they are, whatever they are: this is a renewal, or somebody has changed what they stand in. */
   readonly frozen?: true;
 }
-
-const DEFAULT_CONFIG = '/etc/ssh/sshd_config';
 
 /**
  * Undefined: PAM is left alone, with a warning where one could have expected otherwise. HOST_UNSUITABLE where it was
@@ -142,11 +134,13 @@ async function pamAs(host: Host, settings: PamSettings): Promise<Pam> {
   await refuseForeign(host);
   const {base} = settings;
   const path = join(PAM_PLACES.services, base);
-  const text = await readService(host, base);
-  if (text === undefined) {
+  const found = await readService(host, PAM_PLACES.services, base);
+  // One that a distribution keeps elsewhere is not ours to add to.
+  if (found?.path !== path) {
     const hint = `PAM goes by ${PAM_PLACES.services}/other then; make a ${path} first`;
     throw new Obstacle(`there is no ${path} to build on`, hint);
   }
+  const {text} = found;
   if (settings.shape === 'service') {
     return {
       settings,
@@ -156,7 +150,7 @@ async function pamAs(host: Host, settings: PamSettings): Promise<Pam> {
     };
   }
   await refuseLink(host, path);
-  const included = await readIncluded(host, parseStack(text));
+  const included = await readIncludes(host, PAM_PLACES.services, [parseStack(text)]);
   const {script} = pamPaths(PAM_PLACES);
   const placed = (name: string): Placed => {
     const includes = new Map([...included, [name, addOnText(settings, name, script)]]);
@@ -184,58 +178,6 @@ async function pamAs(host: Host, settings: PamSettings): Promise<Pam> {
 
 function serviceFile(name: string, text: string): ServiceFile {
   return {path: join(PAM_PLACES.services, name), text};
-}
-
-function serviceText(settings: PamSettings, stack: Stack, name: string, script: string): string {
-  // PAM goes by "other" for a type that has no rules, and would no longer once ours are there.
-  const has = (type: Type) =>
-    stack.lines.some(({content}) => 'type' in content && (content.type ?? type) === type);
-  const from = (type: Type) => (has(type) ? settings.base : 'other');
-  const types = Object.fromEntries(TYPES.map((type) => [type, from(type)]));
-  return render('pam/service', {...types, ...common(settings, script), name});
-}
-
-function addOnText(settings: PamSettings, name: string, script: string): string {
-  const auth = settings.auth ? `auth      include   ${settings.base}\n` : '';
-  return render('pam/add-on', {...common(settings, script), auth, name});
-}
-
-function common({base, required, motd}: PamSettings, script: string) {
-  const line =
-    motd === undefined ? '' : `session   [default=ignore]  pam_motd.so ${argument(`motd=${motd}`)}\n`;
-  return {
-    base,
-    script,
-    hooks: pamPaths(PAM_PLACES).hooks,
-    control: required ? '[success=ignore default=bad]' : '[default=ignore]',
-    motd: line,
-  };
-}
-
-/** Brackets keep blanks; a bracket that closes would end them. */
-function argument(word: string): string {
-  return /^[\w=/.,:@%+-]+$/.test(word) ? word : `[${word.replaceAll(']', '\\]')}]`;
-}
-
-/** latin-1; undefined when there is none, or nothing that can be read. */
-async function readService(host: Host, name: string): Promise<string | undefined> {
-  const path = name.startsWith('/') ? name : join(PAM_PLACES.services, name);
-  const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
-  return entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : undefined;
-}
-
-/** Everything that a stack includes, and what that includes. */
-async function readIncluded(host: Host, stack: Stack): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  const waiting = serviceIncludes(stack);
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    if (found.has(name) || name === SERVICE) continue;
-    const text = await readService(host, name);
-    if (text === undefined) continue;
-    found.set(name, text);
-    waiting.push(...serviceIncludes(parseStack(text)));
-  }
-  return found;
 }
 
 /** What it points to may be made anew by whatever made the link, without our lines. */

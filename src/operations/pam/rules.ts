@@ -1,13 +1,14 @@
 // What PAM makes of a service: the rules of its file and of all it includes, in the order in which a login meets them.
 
-import {basename, join} from 'node:path/posix';
+import {basename} from 'node:path/posix';
 import type {Host} from '../../host/host.js';
 import {type Chain, chain, type Fault, type Includes, type Link} from '../../pam/chain.js';
 import {controlText} from '../../pam/control-text.js';
 import {outcomes} from '../../pam/effect.js';
 import {run} from '../../pam/flow.js';
 import {OUR_TYPES, type OurType} from '../../pam/own-lines.js';
-import {parseStack, type Stack, serviceIncludes} from '../../pam/stack.js';
+import {parseStack, type Stack} from '../../pam/stack.js';
+import {readIncludes, readService} from './service-files.js';
 
 export interface PamRule {
   /** Of the service's own file, where it is included by a line of that. */
@@ -42,15 +43,6 @@ export interface ServiceRules {
 
 const FALLBACK = 'other';
 
-/** Where a distribution keeps what /etc/pam.d may replace. */
-const VENDOR = '/usr/lib/pam.d';
-
-interface ServiceFile {
-  readonly path: string;
-  /** latin-1 */
-  readonly text: string;
-}
-
 /** PAM goes by "other" for a service without a file, and for a type that it has no rules of. */
 export async function rulesOf(
   host: Host,
@@ -80,32 +72,6 @@ export async function rulesOf(
     includes,
     types: {[account]: typed(account), [session]: typed(session)},
   };
-}
-
-export async function readService(
-  host: Host,
-  services: string,
-  name: string,
-): Promise<ServiceFile | undefined> {
-  const places = name.startsWith('/') ? [name] : [join(services, name), join(VENDOR, name)];
-  for (const path of places) {
-    const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
-    if (entry?.kind === 'file') return {path, text: Buffer.from(entry.bytes).toString('latin1')};
-  }
-  return undefined;
-}
-
-async function readIncludes(host: Host, services: string, stacks: readonly Stack[]): Promise<Includes> {
-  const found = new Map<string, string>();
-  const waiting = stacks.flatMap(serviceIncludes);
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    if (found.has(name)) continue;
-    const file = await readService(host, services, name);
-    if (file === undefined) continue;
-    found.set(name, file.text);
-    waiting.push(...serviceIncludes(parseStack(file.text)));
-  }
-  return found;
 }
 
 function typeRules(whole: Chain, stack: Stack, script: string, elsewhere: string | undefined): TypeRules {
