@@ -4,7 +4,7 @@
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
-import {load} from '../bin/bundle.js';
+import {load} from '../bin/bundle.cjs';
 import {startPrivateSshd} from '../src/demo/private-sshd.js';
 import {startCluster} from '../src/devcluster/index.js';
 

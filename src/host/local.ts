@@ -1,22 +1,31 @@
 // This machine as a Host. Every change is made beside its place, flushed and renamed into it.
 
 import {once} from 'node:events';
-import {constants} from 'node:fs';
 import {
-  chmod,
-  chown,
-  type FileHandle,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readlink,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  stat,
-} from 'node:fs/promises';
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import {connect} from 'node:net';
 import {hostname} from 'node:os';
 import {dirname} from 'node:path';
@@ -37,30 +46,33 @@ function systemError(code: string, words: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${words}, '${path}'`), {code, path});
 }
 
+// All of it is synchronous: a call is over in microseconds, a turn through the thread pool takes a hundred, and a join
+// makes a thousand. What has to be flushed is waited for anyway before the next step.
+
 /** lstat, with undefined for what does not exist. */
-async function lookUp(path: string) {
+function lookUp(path: string): Stats | undefined {
   try {
-    return await lstat(path);
+    return lstatSync(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
     throw error;
   }
 }
 
-async function using<T>(path: string, flags: number, work: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path, flags, NEW_FILE_MODE);
+function using<T>(path: string, flags: number, work: (file: number) => T): T {
+  const file = openSync(path, flags, NEW_FILE_MODE);
   try {
-    return await work(file);
+    return work(file);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
 /** Makes a rename, creation or removal in a directory durable. */
-async function flushDirectory(path: string): Promise<void> {
-  await using(path, constants.O_RDONLY | constants.O_DIRECTORY, async (directory) => {
+function flushDirectory(path: string): void {
+  using(path, constants.O_RDONLY | constants.O_DIRECTORY, (directory) => {
     try {
-      await directory.sync();
+      fsyncSync(directory);
     } catch (error) {
       // Some network file systems cannot flush a directory and need not.
       if (codeOf(error) !== 'EINVAL') throw error;
@@ -68,13 +80,13 @@ async function flushDirectory(path: string): Promise<void> {
   });
 }
 
-async function readRegularFile(path: string): Promise<Uint8Array> {
+function readRegularFile(path: string): Uint8Array {
   // Should the file be exchanged for a FIFO after the lstat, O_NONBLOCK keeps the open from hanging.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  return using(path, flags, async (file) => {
-    const {size} = await file.stat();
-    if (size > LARGEST_FILE) throw systemError('EFBIG', `more than ${LARGEST_FILE} bytes`, path);
-    return new Uint8Array(await file.readFile());
+  return using(path, flags, (file) => {
+    if (fstatSync(file).size > LARGEST_FILE)
+      throw systemError('EFBIG', `more than ${LARGEST_FILE} bytes`, path);
+    return new Uint8Array(readFileSync(file));
   });
 }
 
@@ -83,8 +95,8 @@ function ownershipOf(from: Ownership): Ownership {
 }
 
 /** The regular file at `path`, undefined when nothing is there; anything else in the way is an error. */
-async function regularFileAt(path: string): Promise<Ownership | undefined> {
-  const found = await lookUp(path);
+function regularFileAt(path: string): Ownership | undefined {
+  const found = lookUp(path);
   if (found === undefined) return undefined;
   if (found.isDirectory()) throw systemError('EISDIR', 'is a directory', path);
   if (!found.isFile()) throw systemError('EINVAL', 'is not a regular file', path);
@@ -92,12 +104,12 @@ async function regularFileAt(path: string): Promise<Ownership | undefined> {
 }
 
 /** False when a directory is there already. */
-async function madeDirectory(path: string, mode: number): Promise<boolean> {
+function madeDirectory(path: string, mode: number): boolean {
   try {
-    await mkdir(path, mode);
+    mkdirSync(path, mode);
     return true;
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST' || !(await lstat(path)).isDirectory()) throw error;
+    if (codeOf(error) !== 'EEXIST' || !lstatSync(path).isDirectory()) throw error;
     return false;
   }
 }
@@ -105,33 +117,46 @@ async function madeDirectory(path: string, mode: number): Promise<boolean> {
 /** Runs `prepare` on a fresh temporary name beside `path`, then puts the result in place, durably. */
 async function replace(path: string, prepare: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path);
-  await rm(temporary, {force: true});
+  rmSync(temporary, {force: true});
   try {
     await prepare(temporary);
-    await rename(temporary, path);
+    renameSync(temporary, path);
   } catch (error) {
-    await rm(temporary, {force: true}).catch(() => undefined);
+    removeQuietly(temporary);
     throw error;
   }
-  await flushDirectory(dirname(path));
+  flushDirectory(dirname(path));
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, {force: true});
+  } catch {
+    // As above.
+  }
+}
+
+function truncate(file: number, size: number): void {
+  try {
+    ftruncateSync(file, size);
+  } catch {
+    // What kept it from being written matters more.
+  }
 }
 
 /** Gives a new file or directory the label that the policy has for its path. */
 async function labelAsPolicySays(path: string): Promise<void> {
   const restorecon = '/usr/sbin/restorecon';
-  const enabled = await stat('/sys/fs/selinux/enforce')
-    .then(() => stat(restorecon))
-    .catch(() => undefined);
-  if (enabled !== undefined) await runLocally([restorecon, path]);
+  if (existsSync('/sys/fs/selinux/enforce') && existsSync(restorecon)) await runLocally([restorecon, path]);
 }
 
 /** Owner first: chown clears set-id bits. Owner and group are left alone where they are right already. */
-async function setOwnership(file: FileHandle, wanted: Partial<Ownership>): Promise<void> {
-  const now = await file.stat();
+function setOwnership(file: number, wanted: Partial<Ownership>): void {
+  const now = fstatSync(file);
   const uid = wanted.uid ?? now.uid;
   const gid = wanted.gid ?? now.gid;
-  if (uid !== now.uid || gid !== now.gid) await file.chown(uid, gid);
-  await file.chmod(wanted.mode ?? now.mode & 0o7777);
+  if (uid !== now.uid || gid !== now.gid) fchownSync(file, uid, gid);
+  fchmodSync(file, wanted.mode ?? now.mode & 0o7777);
 }
 
 /** The machine that this process runs on. Durable means fsync of the file and of the directory that names it. */
@@ -140,79 +165,80 @@ export class LocalHost implements Host {
   readonly uid = process.geteuid?.() ?? 0;
 
   async look(path: string): Promise<Entry | undefined> {
-    const found = await lookUp(path);
+    const found = lookUp(path);
     if (found === undefined) return undefined;
-    if (found.isSymbolicLink()) return {kind: 'symlink', target: await readlink(path)};
+    if (found.isSymbolicLink()) return {kind: 'symlink', target: readlinkSync(path)};
     if (found.isDirectory())
-      return {kind: 'directory', names: (await readdir(path)).sort(), ...ownershipOf(found)};
+      return {kind: 'directory', names: readdirSync(path).sort(), ...ownershipOf(found)};
     if (!found.isFile()) return {kind: 'special', ...ownershipOf(found)};
-    return {kind: 'file', bytes: await readRegularFile(path), ...ownershipOf(found)};
+    return {kind: 'file', bytes: readRegularFile(path), ...ownershipOf(found)};
   }
 
-  resolve(path: string): Promise<string> {
-    return realpath(path);
+  async resolve(path: string): Promise<string> {
+    return realpathSync.native(path);
   }
 
   async write(path: string, bytes: Uint8Array, ownership: Partial<Ownership> = {}): Promise<void> {
-    const existing = await regularFileAt(path);
+    const existing = regularFileAt(path);
     await replace(path, async (temporary) => {
       if (existing !== undefined) await cloneAttributes(path, temporary);
       const creation = existing === undefined ? constants.O_CREAT | constants.O_EXCL : 0;
-      await using(temporary, constants.O_WRONLY | constants.O_NOFOLLOW | creation, async (file) => {
-        await file.writeFile(bytes);
-        await setOwnership(file, {mode: NEW_FILE_MODE, ...existing, ...ownership});
-        await file.sync();
+      using(temporary, constants.O_WRONLY | constants.O_NOFOLLOW | creation, (file) => {
+        writeFileSync(file, bytes);
+        setOwnership(file, {mode: NEW_FILE_MODE, ...existing, ...ownership});
+        fsyncSync(file);
       });
     });
     if (existing === undefined) await labelAsPolicySays(path);
   }
 
   async makeDirectory(path: string, ownership: Partial<Ownership> & {readonly mode: number}): Promise<void> {
-    const isNew = await madeDirectory(path, ownership.mode);
+    const isNew = madeDirectory(path, ownership.mode);
     const {uid, gid} = ownership;
     if (uid !== undefined || gid !== undefined) {
-      const now = await stat(path);
-      await chown(path, uid ?? now.uid, gid ?? now.gid);
+      const now = statSync(path);
+      chownSync(path, uid ?? now.uid, gid ?? now.gid);
     }
-    await chmod(path, ownership.mode);
-    await flushDirectory(path);
-    await flushDirectory(dirname(path));
+    chmodSync(path, ownership.mode);
+    flushDirectory(path);
+    flushDirectory(dirname(path));
     if (isNew) await labelAsPolicySays(path);
   }
 
   async remove(path: string): Promise<void> {
-    const found = await lookUp(path);
+    const found = lookUp(path);
     if (found === undefined) return;
-    await (found.isDirectory() ? rmdir(path) : rm(path, {force: true}));
-    await flushDirectory(dirname(path));
+    if (found.isDirectory()) rmdirSync(path);
+    else rmSync(path, {force: true});
+    flushDirectory(dirname(path));
   }
 
   async copy(from: string, to: string): Promise<void> {
-    const source = await regularFileAt(from);
+    const source = regularFileAt(from);
     if (source === undefined) throw systemError('ENOENT', 'no such file or directory', from);
-    await regularFileAt(to);
+    regularFileAt(to);
     await replace(to, async (temporary) => {
       await clone(from, temporary);
       // A read-only file can be flushed through a descriptor that only reads.
-      await using(temporary, constants.O_RDONLY | constants.O_NOFOLLOW, (file) => file.sync());
+      using(temporary, constants.O_RDONLY | constants.O_NOFOLLOW, fsyncSync);
     });
   }
 
   async append(path: string, text: string): Promise<void> {
-    const existing = await regularFileAt(path);
+    const existing = regularFileAt(path);
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
-    await using(path, flags, async (file) => {
-      const {size} = await file.stat();
+    using(path, flags, (file) => {
+      const {size} = fstatSync(file);
       try {
-        await file.writeFile(text);
-        await file.sync();
+        writeFileSync(file, text);
+        fsyncSync(file);
       } catch (error) {
         // Half a line would be taken for a crash, or spoil the next line.
-        await file.truncate(size).catch(() => undefined);
+        truncate(file, size);
         throw error;
       }
     });
-    if (existing === undefined) await flushDirectory(dirname(path));
+    if (existing === undefined) flushDirectory(dirname(path));
   }
 
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult> {

@@ -92,7 +92,10 @@ interface Connection {
   readonly log: string;
 }
 
-/** The classic curve costs 15 to 75 ms, the post-quantum default 80 ms more; a server may offer only the latter. */
+/** The classic curves cost 30 ms, the first a tenth less; the post-quantum default 80 ms more. */
+const QUICK_EXCHANGE = '-oKexAlgorithms=ecdh-sha2-nistp256,curve25519-sha256';
+
+/** Quickly, and by the client's own defaults where the server offers none of the quick ways. */
 async function connect(
   host: Host,
   client: Client,
@@ -101,7 +104,7 @@ async function connect(
   const quick = await run(
     host,
     client,
-    attempts.map(({name, words}) => ({name, words: ['-oKexAlgorithms=curve25519-sha256', ...words]})),
+    attempts.map(({name, words}) => ({name, words: [QUICK_EXCHANGE, ...words]})),
   );
   const refused = attempts.filter((_, index) => NO_QUICK_EXCHANGE.test(quick[index]?.said ?? ''));
   if (refused.length === 0) return quick;

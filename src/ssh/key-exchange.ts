@@ -37,10 +37,11 @@ const MACS = [
   'hmac-sha1-etm@openssh.com',
 ];
 
+/** The first that the server knows is taken: OpenSSH computes curve25519 itself and slowly, the other in OpenSSL. */
 const CURVES = {
+  'ecdh-sha2-nistp256': 'prime256v1',
   'curve25519-sha256': undefined,
   'curve25519-sha256@libssh.org': undefined,
-  'ecdh-sha2-nistp256': 'prime256v1',
   'ecdh-sha2-nistp384': 'secp384r1',
   'ecdh-sha2-nistp521': 'secp521r1',
 } as const;

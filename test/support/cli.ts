@@ -19,7 +19,7 @@ export interface CliOptions {
   readonly onStderr?: (text: string) => void;
 }
 
-export const PROGRAM = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../bin/run.cjs', import.meta.url));
 
 /** Runs the built program as a user would. */
 export function agentless(argv: readonly string[], options: CliOptions = {}): Promise<CliResult> {

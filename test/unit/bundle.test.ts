@@ -21,7 +21,7 @@ describe('the built program', function () {
 
   /** Without anything of our environment. */
   function run(...argv: readonly string[]) {
-    const words = [join(place, 'bin/run.js'), ...argv];
+    const words = [join(place, 'bin/run.cjs'), ...argv];
     const {status, stdout, stderr} = spawnSync(process.execPath, words, {
       env: {},
       cwd: '/',

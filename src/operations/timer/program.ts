@@ -32,7 +32,7 @@ export async function lastingProgram(host: Host, invocation: Invocation): Promis
   const {script, options, env} = invocation;
   if (options.length > 0 || /\.[cm]?ts$/.test(script) || basename(script) === 'dev.js') {
     throw new Failure('HOST_UNSUITABLE', 'a timer cannot call agentless as it runs now, from its source', {
-      hint: 'build it (`npm run build`) and call bin/run.js, or install it',
+      hint: 'build it (`npm run build`) and call bin/run.cjs, or install it',
     });
   }
   const node = await stableName(host, invocation.node, env['PATH'] ?? '');

@@ -1,23 +1,24 @@
 // Loads the bundle together with what V8 has made of it when it was built.
 
-import {readFileSync} from 'node:fs';
-import {createRequire} from 'node:module';
-import {basename, dirname} from 'node:path';
-import {constants, Script} from 'node:vm';
+'use strict';
+
+const {readFileSync} = require('node:fs');
+const {createRequire} = require('node:module');
+const {basename, dirname} = require('node:path');
+const {Script} = require('node:vm');
 
 /**
  * The program in `file`, a CommonJS module. Beside it, with the ending .compiled, lies its compiled code, without which a
  * join that changes nothing takes four tenths longer. V8 leaves that aside when another Node has made it.
  * @returns {{exports: {main: (argv: readonly string[]) => Promise<void>}, script: Script}}
  */
-export function load(file) {
+function load(file) {
   // Of letters that each are one byte: nothing has to be decoded.
   const source = readFileSync(file, 'latin1');
   const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
     // It stays in the compiled code, which may be moved to anywhere.
     filename: basename(file),
     cachedData: compiled(file),
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   const module = {exports: {}};
   script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file));
@@ -31,3 +32,5 @@ function compiled(file) {
     return undefined;
   }
 }
+
+module.exports = {load};
