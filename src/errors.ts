@@ -29,6 +29,7 @@ const EXIT_OF = {
   CLUSTER_REPLY_INVALID: EXIT.unreachable,
   HOST_UNSUITABLE: EXIT.unsuitable,
   HOST_LOCKED: EXIT.unsuitable,
+  HOST_UNREACHABLE: EXIT.unsuitable,
   SSHD_CONFIG_INVALID: EXIT.unsuitable,
   REHEARSAL_FAILED: EXIT.unsuitable,
   CHANGE_FAILED: EXIT.restored,

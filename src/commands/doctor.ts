@@ -4,6 +4,7 @@ import {BaseCommand} from './base-command.js';
 import {connectionFlags} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
 import {dataDirFlag, joinedConfigFlag} from './host-flags.js';
+import {machineFlags} from './machine.js';
 
 /** `agentless doctor`: see `operations/doctor.ts`. */
 export default class Doctor extends BaseCommand {
@@ -49,6 +50,7 @@ Exit codes: 0 nothing fails (warnings may be there), 3 something does, or the te
     'ca-file': connectionFlags['ca-file'],
     ...joinedConfigFlag,
     ...dataDirFlag,
+    ...machineFlags,
     timeout: Flags.integer({
       summary: 'seconds to wait for each answer of the cluster',
       helpValue: 'SECONDS',

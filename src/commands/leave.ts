@@ -4,6 +4,7 @@ import {BaseCommand} from './base-command.js';
 import {connectionFlags, identityFlag} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
 import {dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from './host-flags.js';
+import {machineFlags} from './machine.js';
 import type {LeaveReport} from './run-leave.js';
 
 /** `agentless leave`: see `operations/leave.ts` for what it does, in order. */
@@ -28,6 +29,7 @@ joined. A cluster that cannot be reached, or refuses, is a warning: the node rec
 
   static override flags = {
     ...dataDirFlag,
+    ...machineFlags,
     identity: {
       ...identityFlag.identity,
       summary:

@@ -7,6 +7,7 @@ import {BaseCommand} from './base-command.js';
 import {connectionFlags, identityFlag} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
 import {dataDirFlag, reloadFlags} from './host-flags.js';
+import {machineFlags} from './machine.js';
 import type {RenewFlags, RenewReport} from './run-renew.js';
 
 const {'proxy-server': _, ...trustFlags} = connectionFlags;
@@ -65,6 +66,7 @@ again with a token, 5 cluster unreachable or not trusted, 6 host not suitable, 7
     }),
     'remove-timer': Flags.boolean({summary: 'take that timer away again', default: false}),
     ...dataDirFlag,
+    ...machineFlags,
     ...reloadFlags('new certificates'),
   };
 

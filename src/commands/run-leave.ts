@@ -2,20 +2,20 @@
 // really left, so that help stays quick.
 
 import {connect} from '../cluster/client.js';
-import {LocalHost} from '../host/local.js';
 import type {Departure} from '../operations/leave/report.js';
 import {leave} from '../operations/leave.js';
 import {confirm} from './confirm.js';
 import type {Outcome} from './envelope.js';
 import {type ReloadFlags, reloadFrom} from './host-flags.js';
 import {readIdentity} from './identity.js';
+import {atMachine, type MachineFlags} from './machine.js';
 import type {TextReporter} from './reporter.js';
 
 /** The `result` of the envelope. */
 export type LeaveReport = Omit<Departure, 'changed'>;
 
 /** The flags of `leave` as parsed. */
-export interface LeaveFlags extends ReloadFlags {
+export interface LeaveFlags extends ReloadFlags, MachineFlags {
   readonly 'data-dir': string;
   readonly local: boolean;
   readonly identity: string | undefined;
@@ -31,23 +31,26 @@ export async function leaveFromFlags(
   clientVersion: string,
 ): Promise<Outcome<LeaveReport>> {
   const operator = flags.identity && (await readIdentity(flags.identity, (text) => report.warn(text)));
-  const {changed, ...result} = await leave(
-    {
-      host: new LocalHost(),
-      // Auth is verified by what this host has stored: no authority has to be named.
-      connect: (proxy) => connect({proxy, clientVersion, deadline: flags.timeout * 1000, env: process.env}),
-      report,
-      confirm,
-      signal,
-    },
-    {
-      dataDir: flags['data-dir'],
-      local: flags.local,
-      ...reloadFrom(flags),
-      dryRun: flags['dry-run'],
-      yes: flags.yes,
-      ...(operator && {operator}),
-    },
+  const leaving = atMachine(flags, (host) =>
+    leave(
+      {
+        host,
+        // Auth is verified by what this host has stored: no authority has to be named.
+        connect: (proxy) => connect({proxy, clientVersion, deadline: flags.timeout * 1000, env: process.env}),
+        report,
+        confirm,
+        signal,
+      },
+      {
+        dataDir: flags['data-dir'],
+        local: flags.local,
+        ...reloadFrom(flags),
+        dryRun: flags['dry-run'],
+        yes: flags.yes,
+        ...(operator && {operator}),
+      },
+    ),
   );
+  const {changed, ...result} = await leaving;
   return {changed, result};
 }

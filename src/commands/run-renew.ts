@@ -1,6 +1,5 @@
 // From flags to the operation: opens this host and the way to the cluster, runs `renew`. Loaded only when it is really run.
 
-import {LocalHost} from '../host/local.js';
 import {type Renewal, renew} from '../operations/renew.js';
 import {parseInterval} from '../operations/timer/interval.js';
 import {installTimer, removeTimer, type TimerOutcome, type TimerTools} from '../operations/timer.js';
@@ -9,10 +8,11 @@ import {type ConnectionFlags, connectionFrom} from './connection.js';
 import type {Outcome} from './envelope.js';
 import {type ReloadFlags, reloadFrom} from './host-flags.js';
 import {readIdentity} from './identity.js';
+import {atMachine, type MachineFlags} from './machine.js';
 import type {TextReporter} from './reporter.js';
 
 /** The flags of `renew` as parsed. */
-export interface RenewFlags extends Omit<ConnectionFlags, 'proxy-server'>, ReloadFlags {
+export interface RenewFlags extends Omit<ConnectionFlags, 'proxy-server'>, ReloadFlags, MachineFlags {
   readonly identity: string | undefined;
   readonly check: boolean;
   readonly repair: boolean;
@@ -37,18 +37,20 @@ export async function renewFromFlags(
 ): Promise<Outcome<RenewReport>> {
   const connect = await connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)});
   const operator = flags.identity && (await readIdentity(flags.identity, (text) => report.warn(text)));
-  const tools = {host: new LocalHost(), connect, report, confirm, signal};
-  const {changed, ...result} = await renew(tools, {
-    dataDir: flags['data-dir'],
-    check: flags.check,
-    repair: flags.repair,
-    fewerNames: flags['allow-fewer-names'],
-    ...(operator && {operator}),
-    ...reloadFrom(flags),
+  return atMachine(flags, async (host) => {
+    const tools = {host, connect, report, confirm, signal};
+    const {changed, ...result} = await renew(tools, {
+      dataDir: flags['data-dir'],
+      check: flags.check,
+      repair: flags.repair,
+      fewerNames: flags['allow-fewer-names'],
+      ...(operator && {operator}),
+      ...reloadFrom(flags),
+    });
+    const set = await setTimer(tools, flags);
+    if (set === undefined) return {changed, result};
+    return {changed: changed || set.changed, result: {...result, timer: set.timer.text}};
   });
-  const set = await setTimer(tools, flags);
-  if (set === undefined) return {changed, result};
-  return {changed: changed || set.changed, result: {...result, timer: set.timer.text}};
 }
 
 /** Once the host is known to be joined, and renewed. */

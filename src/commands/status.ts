@@ -3,6 +3,7 @@ import {EXIT} from '../errors.js';
 import {BaseCommand} from './base-command.js';
 import type {Outcome} from './envelope.js';
 import {dataDirFlag, joinedConfigFlag} from './host-flags.js';
+import {atMachine, machineFlags} from './machine.js';
 
 /** `agentless status`: see `operations/status.ts`. */
 export default class Status extends BaseCommand {
@@ -29,6 +30,7 @@ due, each with what to do about it.`;
     }),
     ...joinedConfigFlag,
     ...dataDirFlag,
+    ...machineFlags,
     'ca-file': Flags.string({
       summary:
         "with --online: PEM file of authorities to trust for the proxy's web certificate, besides the system's",
@@ -46,18 +48,14 @@ due, each with what to do about it.`;
 
   async run(): Promise<Outcome> {
     const {flags} = await this.parse(Status);
-    const [{LocalHost}, {status}] = await Promise.all([
-      import('../host/local.js'),
-      import('../operations/status.js'),
-    ]);
+    const {status} = await import('../operations/status.js');
     const {online, 'openssh-config': config, 'data-dir': dataDir} = flags;
-    const report = await status(
-      {
-        host: new LocalHost(),
-        warn: (text) => this.reporter.warn(text),
-        ...(online && {connect: await this.#connector(flags['ca-file'] ?? [], flags.timeout)}),
-      },
-      {dataDir, ...(config !== undefined && {config})},
+    const connect = online ? await this.#connector(flags['ca-file'] ?? [], flags.timeout) : undefined;
+    const report = await atMachine(flags, (host) =>
+      status(
+        {host, warn: (text) => this.reporter.warn(text), ...(connect && {connect})},
+        {dataDir, ...(config !== undefined && {config})},
+      ),
     );
     const code = report.problems.length === 0 ? EXIT.done : EXIT.drift;
     if (!this.jsonEnabled()) {

@@ -1,5 +1,5 @@
-// The port to the machine being changed. Two implementations are planned: this machine, and a machine reached over
-// ssh. No caching and no retries inside; every write is durable when its promise resolves.
+// The port to the machine being changed: this machine, or one that is reached over ssh. No caching and no retries inside;
+// every write is durable when its promise resolves.
 
 import type {Duplex} from 'node:stream';
 
@@ -35,11 +35,50 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** What undoes one thing that was begun, in words that a host can keep. */
+export type Undo =
+  | {readonly kind: 'absent'; readonly path: string}
+  | {readonly kind: 'file'; readonly path: string; readonly copy: string}
+  | ({readonly kind: 'directory'; readonly path: string} & Ownership)
+  /** Before the files are put back: what takes back a lasting effect. */
+  | {readonly kind: 'release'; readonly argv: readonly string[]}
+  /** Once they are back: what has the system take them. */
+  | {readonly kind: 'settle'; readonly argv: readonly string[]};
+
+/** The traces of a transaction, which go when it was undone. */
+export interface Traces {
+  readonly journal: string;
+  readonly saved: string;
+  readonly lock: string;
+  /** Directories that were made for these, outermost first, and the file that says so. */
+  readonly made: readonly string[];
+  readonly marker: string | undefined;
+}
+
+/**
+ * The dead man's switch of a host that can be lost: from `begin` to `end` it undoes by itself what was noted, as soon as
+ * the connection ends, or when nothing was confirmed in time. A journal that is committed stays.
+ */
+export interface Watch {
+  begin(traces: Traces): Promise<void>;
+  /** Before the thing is done. */
+  note(undo: Undo): Promise<void>;
+  /** Over a new connection, as somebody comes who wants to log in; CHANGE_FAILED when there is none. */
+  confirm(): Promise<void>;
+  end(): Promise<void>;
+  /** After the connection was lost: what has become of the transaction, 'unknown' when the host cannot be reached. */
+  settled(journal: string): Promise<'undone' | 'kept' | 'unknown'>;
+}
+
 /** Errors of the system (ENOSPC, EACCES, EROFS …) come through as thrown, with `code`. */
 export interface Host {
   readonly name: string;
   /** Whose rights everything here is done with. */
   readonly uid: number;
+  /** The process there that works for us: as long as it is alive, so are we. */
+  readonly pid: number;
+  /** Only of a host that can be lost in the middle of a change. */
+  readonly watch?: Watch;
   look(path: string): Promise<Entry | undefined>;
   /** The path with every symbolic link resolved; fails with ENOENT on a dangling one. */
   resolve(path: string): Promise<string>;

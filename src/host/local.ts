@@ -33,7 +33,7 @@ import type {Duplex} from 'node:stream';
 import {codeOf} from '../system-error.js';
 import {clone, cloneAttributes} from './clone.js';
 import type {Entry, Host, Lock, Ownership, RunOptions, RunResult} from './host.js';
-import {takeLock} from './lock.js';
+import {takeLocalLock} from './local-lock.js';
 import {runLocally} from './run.js';
 import {temporaryName} from './temporary.js';
 
@@ -163,6 +163,7 @@ function setOwnership(file: number, wanted: Partial<Ownership>): void {
 export class LocalHost implements Host {
   readonly name = hostname();
   readonly uid = process.geteuid?.() ?? 0;
+  readonly pid = process.pid;
 
   async look(path: string): Promise<Entry | undefined> {
     const found = lookUp(path);
@@ -252,6 +253,6 @@ export class LocalHost implements Host {
   }
 
   lock(path: string): Promise<Lock> {
-    return takeLock(path);
+    return takeLocalLock(path);
   }
 }

@@ -2,12 +2,25 @@
 // next comer, and exactly one comer wins it.
 
 import {createHash, randomBytes} from 'node:crypto';
-import {readFileSync, unlinkSync} from 'node:fs';
-import {link, readdir, readFile, rename, rm, writeFile} from 'node:fs/promises';
 import {basename, dirname, join} from 'node:path';
 import {Failure} from '../errors.js';
-import {codeOf} from '../system-error.js';
 import type {Lock} from './host.js';
+
+/** What a host has to be able to do for its locks; each is one system call there. */
+export interface LockGround {
+  /** Of the process that works for us on that host. */
+  readonly pid: number;
+  /** Undefined when nothing is there. */
+  read(path: string): Promise<string | undefined>;
+  /** Makes a file that must not be there yet. */
+  create(path: string, text: string): Promise<void>;
+  /** False when `to` is there already. */
+  link(from: string, to: string): Promise<boolean>;
+  rename(from: string, to: string): Promise<void>;
+  /** An absent path is fine. */
+  remove(path: string): Promise<void>;
+  names(directory: string): Promise<readonly string[]>;
+}
 
 interface Holder {
   readonly pid: number;
@@ -16,12 +29,12 @@ interface Holder {
   readonly boot: string;
 }
 
-const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
-const bootId = async (): Promise<string> => (await read('/proc/sys/kernel/random/boot_id')).trim();
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+const bootId = async (ground: LockGround): Promise<string> => ((await ground.read(BOOT_ID)) ?? '').trim();
 
 /** Start time of a running process, field 22 of /proc/PID/stat (see proc(5)); undefined when it has ended. */
-async function startOf(pid: number): Promise<string | undefined> {
-  return startIn(await read(`/proc/${pid}/stat`));
+async function startOf(ground: LockGround, pid: number): Promise<string | undefined> {
+  return startIn((await ground.read(`/proc/${pid}/stat`)) ?? '');
 }
 
 /** The same from the text of /proc/PID/stat. */
@@ -42,20 +55,10 @@ export function parseHolder(text: string): Holder | undefined {
   return undefined;
 }
 
-async function livingHolder(text: string): Promise<Holder | undefined> {
+async function livingHolder(ground: LockGround, text: string): Promise<Holder | undefined> {
   const holder = parseHolder(text);
-  if (holder === undefined || holder.boot !== (await bootId())) return undefined;
-  return (await startOf(holder.pid)) === holder.start ? holder : undefined;
-}
-
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
-  }
+  if (holder === undefined || holder.boot !== (await bootId(ground))) return undefined;
+  return (await startOf(ground, holder.pid)) === holder.start ? holder : undefined;
 }
 
 function locked(holder: Holder, path: string): Failure {
@@ -68,55 +71,52 @@ function locked(holder: Holder, path: string): Failure {
  * Puts our claim at `path`. Whoever finds a dead holder's claim must first hold a lock named after that very claim;
  * with it in hand nobody else can replace the claim, so looking again and renaming over it is safe.
  */
-async function acquire(path: string, claim: string): Promise<void> {
-  const mine = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
+async function acquire(ground: LockGround, path: string, claim: string): Promise<void> {
+  const mine = `${path}.${ground.pid}-${randomBytes(4).toString('hex')}`;
   try {
-    await writeFile(mine, claim, {flag: 'wx', mode: 0o600});
-    while (!(await linked(mine, path))) {
-      const found = await readFile(path, 'utf8').catch(() => undefined);
+    await ground.create(mine, claim);
+    while (!(await ground.link(mine, path))) {
+      const found = await ground.read(path);
       if (found === undefined) continue;
-      const holder = await livingHolder(found);
+      const holder = await livingHolder(ground, found);
       if (holder !== undefined) throw locked(holder, path);
       const guard = `${path}.${createHash('sha256').update(found).digest('hex').slice(0, 12)}`;
-      await acquire(guard, claim);
+      await acquire(ground, guard, claim);
       try {
-        if ((await read(path)) === found) return await rename(mine, path);
+        if ((await ground.read(path)) === found) return await ground.rename(mine, path);
       } finally {
-        await rm(guard, {force: true});
+        await ground.remove(guard);
       }
     }
   } finally {
-    await rm(mine, {force: true});
+    await ground.remove(mine);
   }
 }
 
 /** Claims that never became locks, of processes that died in `acquire`. */
-async function sweepDeadClaims(path: string): Promise<void> {
+async function sweepDeadClaims(ground: LockGround, path: string): Promise<void> {
   const prefix = `${basename(path)}.`;
-  for (const name of await readdir(dirname(path))) {
+  for (const name of await ground.names(dirname(path))) {
     const other = join(dirname(path), name);
-    if (name.startsWith(prefix) && !(await livingHolder(await read(other)))) await rm(other, {force: true});
+    if (name.startsWith(prefix) && !(await livingHolder(ground, (await ground.read(other)) ?? '')))
+      await ground.remove(other);
   }
 }
 
-/** Takes the lock, or fails with HOST_LOCKED naming the living holder's pid. It is let go at the latest on exit. */
-export async function takeLock(path: string): Promise<Lock> {
+/** Takes the lock, or fails with HOST_LOCKED naming the living holder's pid. Its claim is what stands in the file. */
+export async function takeLock(ground: LockGround, path: string): Promise<Lock & {readonly claim: string}> {
   const claim = JSON.stringify({
-    pid: process.pid,
-    start: (await startOf(process.pid)) ?? '',
-    boot: await bootId(),
+    pid: ground.pid,
+    start: (await startOf(ground, ground.pid)) ?? '',
+    boot: await bootId(ground),
     nonce: randomBytes(8).toString('hex'),
   });
-  await acquire(path, claim);
-  await sweepDeadClaims(path);
-  const letGo = (): void => {
-    process.off('exit', letGo);
-    try {
-      if (readFileSync(path, 'utf8') === claim) unlinkSync(path);
-    } catch {
-      // Gone already, or no longer removable: it is dead with this process anyway.
-    }
+  await acquire(ground, path, claim);
+  await sweepDeadClaims(ground, path);
+  return {
+    claim,
+    release: async () => {
+      if ((await ground.read(path)) === claim) await ground.remove(path);
+    },
   };
-  process.on('exit', letGo);
-  return {release: async () => letGo()};
 }

@@ -7,11 +7,13 @@ import type {Entry, Host, Lock, RunOptions, RunResult} from './host.js';
 export class ReadOnlyHost implements Host {
   readonly name: string;
   readonly uid: number;
+  readonly pid: number;
   readonly #host: Host;
 
   constructor(host: Host) {
     this.name = host.name;
     this.uid = host.uid;
+    this.pid = host.pid;
     this.#host = host;
   }
 

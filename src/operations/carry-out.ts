@@ -163,7 +163,7 @@ export async function afterRestore(
   if (facts.daemon.state !== 'running' || (await answers(host, facts))) return error;
   const argv = revival(facts.daemon);
   if (argv !== undefined) {
-    await host.run(argv);
+    await host.run(argv).catch(() => undefined);
     if (await answers(host, facts)) return error;
   }
   return new Failure('RESTORE_INCOMPLETE', 'every file is as it was, but sshd does not answer', {

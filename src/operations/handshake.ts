@@ -3,6 +3,7 @@
 
 import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
+import {shellWord} from '../host/shell-word.js';
 
 /** Where a client finds what it needs; all inside one private directory. */
 export interface Client {
@@ -123,16 +124,29 @@ const PATIENCE = 30_000;
 
 /**
  * All clients are run by one shell: what that starts costs a tenth of what a child of a large process costs. Its words
- * are the beginning of the names of what the clients say, the server, and the file of known hosts.
+ * are the beginning of the names of files for what is said, the server, the file of known hosts, and a mark that parts
+ * what it prints at the end.
  */
 const SCRIPT = `
 command -v ssh >/dev/null 2>&1 || exit 127
-place=$1 server=$2 known=$3
+place=$1 server=$2 known=$3 mark=$4
 attempt() {
   n=$1 name=$2
   shift 2
-  ssh -F none -T -a -x -oProxyCommand="$server -E $place.log.$n -o LogLevel=DEBUG1"     -oBatchMode=yes -oStrictHostKeyChecking=yes -oUserKnownHostsFile="$known" -oGlobalKnownHostsFile=/dev/null     -oUpdateHostKeys=no -oControlPath=none -oLogLevel=DEBUG1 -oConnectTimeout=20 -oHostKeyAlias="$name"     "$@" rehearsal true </dev/null >/dev/null 2>"$place.said.$n"
+  ssh -F none -T -a -x -oProxyCommand="$server -E $place.log.$n -o LogLevel=DEBUG1" \
+    -oBatchMode=yes -oStrictHostKeyChecking=yes -oUserKnownHostsFile="$known" -oGlobalKnownHostsFile=/dev/null \
+    -oUpdateHostKeys=no -oControlPath=none -oLogLevel=DEBUG1 -oConnectTimeout=20 -oHostKeyAlias="$name" \
+    "$@" rehearsal true </dev/null >/dev/null 2>"$place.said.$n"
   echo "$?" >"$place.ended.$n"
+}
+told() {
+  for file in "$place".*; do
+    [ -f "$file" ] || continue
+    echo
+    echo "$mark \${file#"$place."}"
+    cat "$file"
+    rm -f "$file"
+  done
 }
 `;
 
@@ -150,25 +164,24 @@ let batches = 0;
 async function run(host: Host, client: Client, attempts: readonly Attempt[]): Promise<readonly Connection[]> {
   batches += 1;
   const place = `${client.log}.${batches}`;
+  const mark = `@@${Math.random().toString(36).slice(2)}`;
   const server = client.server.map(shellWord).join(' ').replaceAll('%', '%%');
-  const {status} = await host.run(['/bin/sh', '-s', place, server, client.knownHosts], {
-    input: [SCRIPT, ...rows(attempts), 'wait', ''].join('\n'),
+  const {status, stdout} = await host.run(['/bin/sh', '-s', place, server, client.knownHosts, mark], {
+    input: [SCRIPT, ...rows(attempts), 'wait', 'told', ''].join('\n'),
     timeout: PATIENCE * Math.ceil(attempts.length / AT_A_TIME),
   });
   if (status === 127) throw noClient();
-  const read = async (name: string): Promise<string> => {
-    const file = `${place}.${name}`;
-    const entry = await host.look(file);
-    if (entry !== undefined) await host.remove(file);
-    return entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : '';
-  };
-  return Promise.all(
-    attempts.map(async (_, index) => ({
-      said: await read(`said.${index}`),
-      status: Number((await read(`ended.${index}`)) || '255'),
-      log: await read(`log.${index}`),
-    })),
+  const files = new Map(
+    stdout.split(`\n${mark} `).map((part) => {
+      const end = part.indexOf('\n');
+      return [part.slice(0, end), part.slice(end + 1)] as const;
+    }),
   );
+  return attempts.map((_, index) => ({
+    said: files.get(`said.${index}`) ?? '',
+    status: Number(files.get(`ended.${index}`) ?? '255'),
+    log: files.get(`log.${index}`) ?? '',
+  }));
 }
 
 /** Some distributions install the server without the client. */
@@ -176,11 +189,6 @@ function noClient(): Failure {
   return new Failure('HOST_UNSUITABLE', 'there is no ssh client on this host to rehearse with', {
     hint: 'install openssh-client (Debian, Ubuntu) or openssh-clients (Fedora, RHEL, SUSE); nothing was changed',
   });
-}
-
-/** Quotes a word for the shell that runs ProxyCommand. */
-export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_/.:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function spoken(stderr: string): string {

@@ -45,6 +45,8 @@ export interface JoinWish {
   readonly pam?: PamWish;
   /** False: nothing is tried on a throw-away sshd. */
   readonly rehearse?: boolean;
+  /** Another machine does this for the host, which it dials at this address: that is then its own, and it keeps no credential. */
+  readonly reachedAt?: string;
   /** Who runs this: tried by a rehearsal where no login is named. */
   readonly invoker?: string;
 }
@@ -105,8 +107,12 @@ export function draft(wish: JoinWish, stored: JoinSettings | undefined, facts: H
 }
 
 /** Signing for a host leaves nothing that it could speak for itself with. */
-function discards({admission, discardIdentity}: JoinWish, stored: JoinSettings | undefined): boolean {
-  return admission?.by === 'signature' || (discardIdentity ?? stored?.identity === 'discarded');
+function discards(
+  {admission, discardIdentity, reachedAt}: JoinWish,
+  stored: JoinSettings | undefined,
+): boolean {
+  const usual = stored === undefined ? reachedAt !== undefined : stored.identity === 'discarded';
+  return admission?.by === 'signature' || (discardIdentity ?? usual);
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
@@ -128,7 +134,8 @@ function suggestion(name: string): string {
 
 function addressOf(wish: JoinWish, stored: JoinSettings | undefined, facts: HostFacts): string | undefined {
   if (wish.address !== undefined) return formatAddress(parseAddress(wish.address, facts.port));
-  return stored?.address;
+  if (stored !== undefined || wish.reachedAt === undefined) return stored?.address;
+  return formatAddress({host: wish.reachedAt, port: facts.port});
 }
 
 /** What to say about an address that nobody else can dial. */

@@ -61,7 +61,7 @@ async function newStage(host: Host, uid: number): Promise<string> {
   // What a rehearsal of PAM has put where PAM looks for it.
   const parents = uid === 0 ? [parent, '/etc', '/etc/pam.d'] : [parent];
   if (space !== undefined) for (const one of parents) await sweep(host, one, uid, space);
-  const owner = [process.pid, space ?? 'here', randomBytes(6).toString('hex')].join('-');
+  const owner = [host.pid, space ?? 'here', randomBytes(6).toString('hex')].join('-');
   const stage = join(parent, `agentless-${owner}`);
   await host.makeDirectory(stage, {mode: 0o700});
   return stage;

@@ -44,7 +44,7 @@ const ATTEMPTS = 5;
  * The directories themselves are the first thing a transaction makes, before there can be a journal in them. This
  * file, beside the outermost of them, registers them: as long as it stands they are to be taken away again.
  */
-function markerOf(outermost: string): string {
+export function markerOf(outermost: string): string {
   return join(dirname(outermost), `.${basename(outermost)}.agentless-making`);
 }
 
@@ -91,7 +91,8 @@ async function isLeaving(host: Host, [outermost]: readonly string[]): Promise<bo
   return entry?.kind === 'file' && Buffer.from(entry.bytes).toString('latin1').startsWith(LEAVING);
 }
 
-async function missing(host: Host, path: string): Promise<readonly string[]> {
+/** What of `path` and its parents is not there, outermost first. */
+export async function missing(host: Host, path: string): Promise<readonly string[]> {
   const entries = await Promise.all(
     lineage(path).map(async (each) => ({each, found: await host.look(each)})),
   );

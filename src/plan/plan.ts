@@ -21,6 +21,7 @@ import {save} from './saved.js';
 import {fingerprint, holds, type State, survey} from './state.js';
 import {type CommandStep, modeOfNew, type PathStep, type Step, type Target} from './step.js';
 import {undo} from './undo.js';
+import {afterLoss, watchCommand, watchFrom, watchIn, watchPath} from './watch.js';
 
 export {prune} from './prune.js';
 export {recover} from './recover.js';
@@ -94,7 +95,9 @@ async function change(
     return journal.done(before);
   }
   const saved = before.kind === 'file' ? await save(host, directory, step.path) : undefined;
-  await journal.beginPath(begunPath(step, before, saved));
+  const begun = begunPath(step, before, saved);
+  await journal.beginPath(begun);
+  await watchPath(host, directory, begun);
   await actOn(host, step, before);
   journal.done(await survey(host, step.path));
 }
@@ -126,6 +129,7 @@ async function carryOutStep(
     }
     case 'command':
       await journal.beginCommand(step);
+      await watchCommand(host, step);
       await runStep(host, step);
       return journal.done();
   }
@@ -148,6 +152,7 @@ async function carryOut(
     await options.afterStep?.(step);
   }
   refuseIfAborted(options.signal);
+  await host.watch?.confirm();
   await options.beforeCommit?.((data) => journal.note(data));
   await journal.commit().catch((error: unknown) => {
     throw inWords(error, 'commit the journal');
@@ -237,6 +242,10 @@ async function transact(host: Host, directory: OpenDirectory, steps: readonly St
     await carryOut(host, directory, steps, options, journal);
     return journal.journal;
   } catch (error) {
+    if (error instanceof Failure && error.code === 'HOST_UNREACHABLE') {
+      await afterLoss(host, directory, error);
+      return journal.journal;
+    }
     throw await rollBack(host, directory, journal.journal, error, options.signal?.aborted ?? false);
   }
 }
@@ -251,9 +260,19 @@ async function transact(host: Host, directory: OpenDirectory, steps: readonly St
  * RESTORE_INCOMPLETE when something is not, with what to do: journal and saved copies stay for `recover`.
  */
 export async function apply(host: Host, steps: readonly Step[], options: ApplyOptions): Promise<void> {
+  try {
+    await applyWatched(host, steps, options);
+  } finally {
+    await host.watch?.end();
+  }
+}
+
+async function applyWatched(host: Host, steps: readonly Step[], options: ApplyOptions): Promise<void> {
+  const watched = await watchFrom(host, options.dataDir);
   const directory = await prepare(host, options).catch((error: unknown) => {
     throw inWords(error, `prepare ${options.dataDir}`);
   });
+  if (!watched) await watchIn(host, directory);
   const journal = await transact(host, directory, steps, options);
   try {
     await finish(host, directory, journal);

@@ -33,6 +33,7 @@ type Partway = Partial<Record<'torn' | 'temporary', () => Promise<void>>>;
 export class CrashingHost implements Host {
   readonly name: string;
   readonly uid: number;
+  readonly pid: number;
   readonly operations: Operation[] = [];
   dead = false;
   /** Called before every mutating operation, with its number from 1. */
@@ -46,6 +47,7 @@ export class CrashingHost implements Host {
   ) {
     this.name = real.name;
     this.uid = real.uid;
+    this.pid = real.pid;
   }
 
   async #mutate<T>(operation: Operation, act: () => Promise<T>, partway: Partway = {}): Promise<T> {

@@ -17,8 +17,12 @@ import {temporaryName} from '../../src/host/temporary.js';
 import {skip} from './skip.js';
 import {temporaryTree, Xattrs} from './tree.js';
 
-/** What every Host promises. `make` gives one that works on this machine's files. */
-export function describeHost(name: string, make: () => Promise<Host>): void {
+/** What every Host promises. `make` gives one that works on this machine's files, and `close` ends what it took. */
+export function describeHost(
+  name: string,
+  make: () => Promise<Host>,
+  close: (host: Host) => Promise<void> = async () => undefined,
+): void {
   describe(`host: ${name}`, () => {
     const text = (path: string): string => readFileSync(path, 'utf8');
     const mode = (path: string): string => (lstatSync(path).mode & 0o7777).toString(8);
@@ -33,7 +37,10 @@ export function describeHost(name: string, make: () => Promise<Host>): void {
       host = await make();
     });
 
-    afterEach(() => rmSync(root, {recursive: true, force: true}));
+    afterEach(async () => {
+      await close(host);
+      rmSync(root, {recursive: true, force: true});
+    });
 
     async function codeOf(work: Promise<unknown>): Promise<unknown> {
       try {

@@ -1,12 +1,12 @@
 // From flags to the operation: opens this host and the ways to the cluster. Loaded only when it is really run.
 
 import {wayTo} from '../../cluster/examine.js';
-import {LocalHost} from '../../host/local.js';
 import {type Diagnosis, doctor} from '../../operations/doctor.js';
 import {connectionFrom, trustFrom} from '../connection.js';
+import {atMachine, type MachineFlags} from '../machine.js';
 
 /** The flags of `doctor` as parsed. */
-export interface DoctorFlags {
+export interface DoctorFlags extends MachineFlags {
   readonly login: readonly string[];
   readonly 'proxy-server': string | undefined;
   readonly 'ca-file': readonly string[] | undefined;
@@ -24,20 +24,22 @@ export async function diagnose(flags: DoctorFlags, clientVersion: string): Promi
   const [patience, env] = [flags.timeout * 1000, process.env];
   const config = flags['openssh-config'];
   const proxy = flags['proxy-server'];
-  return doctor(
-    {
-      host: new LocalHost(),
-      connect,
-      wayTo: (address, stored) => {
-        const caFile = [...webAuthorities, ...(stored?.webAuthorities ?? [])];
-        return wayTo({proxy: address, caFile, env, patience});
+  return atMachine(flags, (host) =>
+    doctor(
+      {
+        host,
+        connect,
+        wayTo: (address, stored) => {
+          const caFile = [...webAuthorities, ...(stored?.webAuthorities ?? [])];
+          return wayTo({proxy: address, caFile, env, patience});
+        },
       },
-    },
-    {
-      dataDir: flags['data-dir'],
-      logins: flags.login,
-      ...(config !== undefined && {config}),
-      ...(proxy !== undefined && {proxy}),
-    },
+      {
+        dataDir: flags['data-dir'],
+        logins: flags.login,
+        ...(config !== undefined && {config}),
+        ...(proxy !== undefined && {proxy}),
+      },
+    ),
   );
 }

@@ -5,6 +5,7 @@ import {BaseCommand} from '../base-command.js';
 import {connectionFlags, identityFlag} from '../connection-flags.js';
 import type {Outcome} from '../envelope.js';
 import {configFlag, dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from '../host-flags.js';
+import {machineFlags} from '../machine.js';
 import {admissionFrom} from './admission.js';
 import {pamFlags} from './pam-flags.js';
 import type {JoinReport} from './run-join.js';
@@ -75,6 +76,7 @@ failed and not fully restored, 130 interrupted and restored.`;
     }),
     ...configFlag,
     ...dataDirFlag,
+    ...machineFlags,
     ...reloadFlags('the new configuration'),
     'prove-login': Flags.string({
       summary: 'also rehearse a login with a throw-away certificate; repeatable',

@@ -4,7 +4,7 @@
 import {userInfo} from 'node:os';
 import {gatherProof, type JoinMethod} from '../../cluster/proof.js';
 import {Failure} from '../../errors.js';
-import {LocalHost} from '../../host/local.js';
+import type {Host} from '../../host/host.js';
 import type {Admission} from '../../operations/admission.js';
 import {join} from '../../operations/join.js';
 import type {Joined} from '../../operations/joined.js';
@@ -16,6 +16,7 @@ import {type ConnectionFlags, connectionFrom, trustFrom} from '../connection.js'
 import {parseTtl} from '../duration.js';
 import type {Outcome} from '../envelope.js';
 import {type ReloadFlags, reloadFrom} from '../host-flags.js';
+import {atMachine, type MachineFlags, type Reached} from '../machine.js';
 import type {TextReporter} from '../reporter.js';
 import {type PamFlags, pamFrom} from './pam-flags.js';
 
@@ -23,7 +24,7 @@ import {type PamFlags, pamFrom} from './pam-flags.js';
 export type JoinReport = Omit<Joined, 'changed'>;
 
 /** The flags of `join openssh` as parsed. */
-export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags {
+export interface JoinFlags extends ConnectionFlags, MachineFlags, ReloadFlags, PamFlags {
   readonly 'join-method': JoinMethod;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
@@ -53,34 +54,34 @@ export async function joinFromFlags(
     connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)}),
     trustFrom(flags),
   ]);
-  const made = await provisioned(flags, report, signal);
-  const joining = join(
-    {
-      host: new LocalHost(),
-      connect,
-      ...(method !== 'token' && {gatherProof: () => gatherProof(method, process.env)}),
-      report,
-      confirm,
-      signal,
-    },
-    {...wishOf(flags, admission), ...(isSaid(trust) && {trust})},
-  );
-  const {changed, ...result} = await joining;
-  return {changed: changed || made, result};
+  return atMachine(flags, async (host, reached) => {
+    const made = await provisioned(host, flags, report, signal);
+    const joining = join(
+      {
+        host,
+        connect,
+        ...(method !== 'token' && {gatherProof: () => gatherProof(method, process.env)}),
+        report,
+        confirm,
+        signal,
+      },
+      {...wishOf(flags, admission, reached), ...(isSaid(trust) && {trust})},
+    );
+    const {changed, ...result} = await joining;
+    return {changed: changed || made, result};
+  });
 }
 
 /** True when accounts were made. They stay, whatever becomes of the join: each is a thing of its own. */
 async function provisioned(
+  host: Host,
   {'provision-logins': logins, 'dry-run': dryRun}: JoinFlags,
   report: Pick<TextReporter, 'step' | 'warn'>,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (logins === undefined) return false;
   const start = performance.now();
-  const {changed, accounts} = await provision(
-    {host: new LocalHost(), report, signal},
-    {logins, home: true, dryRun},
-  );
+  const {changed, accounts} = await provision({host, report, signal}, {logins, home: true, dryRun});
   const text = accounts.map(
     ({login, state}) => `${login} ${state === 'exists' ? 'exists' : dryRun ? 'would be made' : 'made'}`,
   );
@@ -102,7 +103,7 @@ function lifetime(text: string): number {
 
 const isSaid = ({webAuthorities, caPins}: Trust) => webAuthorities.length + caPins.length > 0;
 
-function wishOf(flags: JoinFlags, admission: Admission | undefined): JoinWish {
+function wishOf(flags: JoinFlags, admission: Admission | undefined, reached: Reached | undefined): JoinWish {
   const labels = flags.labels?.map(parseLabels);
   const principals = flags['additional-principals']?.flatMap((text) =>
     text.split(',').map((one) => one.trim()),
@@ -123,7 +124,8 @@ function wishOf(flags: JoinFlags, admission: Admission | undefined): JoinWish {
     ...reloadFrom(flags),
     config: flags['openssh-config'],
     rehearse: flags.rehearsal,
-    invoker: process.env['SUDO_USER'] ?? userInfo().username,
+    invoker: reached?.login ?? process.env['SUDO_USER'] ?? userInfo().username,
+    ...defined('reachedAt', reached?.address),
     pam: pamFrom(flags),
     dataDir: flags['data-dir'],
     register: flags.register,

@@ -4,6 +4,7 @@ import {EXIT} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
 import type {Outcome} from '../envelope.js';
 import {exitCodeFlag, refuseExitCodeAlone} from '../host-flags.js';
+import {machineFlags} from '../machine.js';
 
 /** `agentless pam provision`: see `operations/pam/provision.ts`. */
 export default class PamProvision extends BaseCommand {
@@ -55,6 +56,7 @@ Exit codes: 0 they exist, 2 usage (a name that is no login), 3 would change (--d
     home: Flags.boolean({summary: 'make each a home', default: true, allowNo: true}),
     'dry-run': Flags.boolean({summary: 'show what would be run, change nothing', default: false}),
     ...exitCodeFlag,
+    ...machineFlags,
   };
 
   async run(): Promise<Outcome> {

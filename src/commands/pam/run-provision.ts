@@ -2,14 +2,14 @@
 // stays quick.
 
 import type {Command} from '../../host/account-commands.js';
-import {LocalHost} from '../../host/local.js';
 import {type Provisioned, type ProvisionedAccount, provision} from '../../operations/pam/provision.js';
 import {shellLine} from '../../operations/timer/quote.js';
 import type {Outcome} from '../envelope.js';
+import {atMachine, type MachineFlags} from '../machine.js';
 import type {TextReporter} from '../reporter.js';
 
 /** The flags of `pam provision` as parsed. */
-export interface ProvisionFlags {
+export interface ProvisionFlags extends MachineFlags {
   readonly 'from-template': string | undefined;
   readonly shell: string | undefined;
   readonly groups: string | undefined;
@@ -22,21 +22,24 @@ export type ProvisionReport = Omit<Provisioned, 'changed'>;
 
 export async function provisionFromFlags(
   logins: readonly string[],
-  {'from-template': template, shell, groups, home, 'dry-run': dryRun}: ProvisionFlags,
+  {'from-template': template, shell, groups, home, 'dry-run': dryRun, ...machine}: ProvisionFlags,
   report: Pick<TextReporter, 'warn'>,
   signal: AbortSignal,
 ): Promise<Outcome<ProvisionReport>> {
-  const {changed, ...result} = await provision(
-    {host: new LocalHost(), report, signal},
-    {
-      logins,
-      ...(template !== undefined && {template}),
-      ...(shell !== undefined && {shell}),
-      ...(groups !== undefined && {groups: [groups]}),
-      home,
-      dryRun,
-    },
+  const provisioning = atMachine(machine, (host) =>
+    provision(
+      {host, report, signal},
+      {
+        logins,
+        ...(template !== undefined && {template}),
+        ...(shell !== undefined && {shell}),
+        ...(groups !== undefined && {groups: [groups]}),
+        home,
+        dryRun,
+      },
+    ),
   );
+  const {changed, ...result} = await provisioning;
   return {changed, result};
 }
 

@@ -3,16 +3,16 @@
 
 import {resolve} from 'node:path';
 import {styleText} from 'node:util';
-import {LocalHost} from '../../host/local.js';
 import {type Phase, printable} from '../../operations/pam/hooks.js';
 import {PHASES} from '../../operations/pam/places.js';
 import {type Trial, type TriedPhase, tryHooks} from '../../operations/pam/trial.js';
 import type {HookRecord} from '../../operations/pam/watched.js';
 import type {Outcome} from '../envelope.js';
+import {atMachine, type MachineFlags} from '../machine.js';
 import type {TextReporter} from '../reporter.js';
 
 /** The flags of `pam test` as parsed. */
-export interface TestFlags {
+export interface TestFlags extends MachineFlags {
   readonly login: string;
   readonly cert: string | undefined;
   readonly user: string | undefined;
@@ -30,19 +30,21 @@ export async function testFromFlags(
   signal: AbortSignal,
 ): Promise<Outcome<Trial>> {
   const {'dry-run': dryRun, 'openssh-config': config, 'data-dir': dataDir} = flags;
-  const result = await tryHooks(
-    {host: new LocalHost(), report, signal},
-    {
-      login,
-      user,
-      roles,
-      // In the order of a login, whatever the order of the words.
-      phases: PHASES.filter((one) => phase?.includes(one) ?? true),
-      ...(cert !== undefined && {certificate: resolve(cert)}),
-      dryRun,
-      dataDir,
-      ...(config !== undefined && {config}),
-    },
+  const result = await atMachine(flags, (host) =>
+    tryHooks(
+      {host, report, signal},
+      {
+        login,
+        user,
+        roles,
+        // In the order of a login, whatever the order of the words.
+        phases: PHASES.filter((one) => phase?.includes(one) ?? true),
+        ...(cert !== undefined && {certificate: resolve(cert)}),
+        dryRun,
+        dataDir,
+        ...(config !== undefined && {config}),
+      },
+    ),
   );
   return {changed: !dryRun && result.phases.some(({hooks}) => hooks.length > 0), result};
 }

@@ -2,6 +2,7 @@ import {EXIT} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
 import type {Outcome} from '../envelope.js';
 import {dataDirFlag, joinedConfigFlag} from '../host-flags.js';
+import {atMachine, machineFlags} from '../machine.js';
 
 /** `agentless pam show`: see `operations/pam/show.ts`. */
 export default class PamShow extends BaseCommand {
@@ -25,16 +26,16 @@ hook from running, each with what to do about it.`;
   static override flags = {
     ...joinedConfigFlag,
     ...dataDirFlag,
+    ...machineFlags,
   };
 
   async run(): Promise<Outcome> {
     const {flags} = await this.parse(PamShow);
-    const [{LocalHost}, {showPam}] = await Promise.all([
-      import('../../host/local.js'),
-      import('../../operations/pam/show.js'),
-    ]);
+    const {showPam} = await import('../../operations/pam/show.js');
     const {'openssh-config': config, 'data-dir': dataDir} = flags;
-    const report = await showPam(new LocalHost(), {dataDir, ...(config !== undefined && {config})});
+    const report = await atMachine(flags, (host) =>
+      showPam(host, {dataDir, ...(config !== undefined && {config})}),
+    );
     const status = report.problems.length === 0 ? EXIT.done : EXIT.drift;
     if (!this.jsonEnabled()) {
       const {pamText} = await import('./show-text.js');

@@ -3,6 +3,7 @@ import {EXIT} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
 import type {Outcome} from '../envelope.js';
 import {dataDirFlag, joinedConfigFlag} from '../host-flags.js';
+import {machineFlags} from '../machine.js';
 
 /** `agentless pam test`: see `operations/pam/trial.ts`. */
 export default class PamTest extends BaseCommand {
@@ -57,6 +58,7 @@ Exit codes: 0 every hook ended with 0, 2 usage, 3 a hook failed, 6 not root, or 
     'dry-run': Flags.boolean({summary: 'list the hooks with their variables, run none', default: false}),
     ...joinedConfigFlag,
     ...dataDirFlag,
+    ...machineFlags,
   };
 
   async run(): Promise<Outcome> {

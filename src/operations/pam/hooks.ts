@@ -4,8 +4,8 @@
 import {basename, join} from 'node:path/posix';
 import type {Host} from '../../host/host.js';
 import {type Inode, inodesOf} from '../../host/inodes.js';
+import {shellWord} from '../../host/shell-word.js';
 import {codeOf} from '../../system-error.js';
-import {shellWord} from '../handshake.js';
 import {type PamPlaces, PHASES, pamPaths} from './places.js';
 
 export type Phase = (typeof PHASES)[number];

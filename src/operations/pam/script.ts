@@ -1,7 +1,7 @@
 // The exec script and the ready-made hooks, as they are installed. Pure but for reading the templates.
 
+import {shellWord} from '../../host/shell-word.js';
 import {render} from '../../templates.js';
-import {shellWord} from '../handshake.js';
 import {PAM_PLACES, type PamPlaces} from './places.js';
 
 export const READY_HOOKS = ['audit', 'groups-from-roles', 'home-directory', 'motd-by-role'] as const;

@@ -1,7 +1,7 @@
 // What can be wrong with a joined host: a closed list, so that scripts can rely on the codes.
 
 import type {Failure} from '../../errors.js';
-import {shellWord} from '../handshake.js';
+import {shellWord} from '../../host/shell-word.js';
 import type {JoinSettings} from '../settings.js';
 
 /** How a problem reads in one word, what it means for the host as a whole, and the usual way out. */

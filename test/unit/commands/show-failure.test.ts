@@ -59,6 +59,7 @@ describe('a failure', () => {
       CLUSTER_REPLY_INVALID: 5,
       HOST_UNSUITABLE: 6,
       HOST_LOCKED: 6,
+      HOST_UNREACHABLE: 6,
       SSHD_CONFIG_INVALID: 6,
       REHEARSAL_FAILED: 6,
       CHANGE_FAILED: 7,

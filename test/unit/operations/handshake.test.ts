@@ -1,7 +1,8 @@
 import {execFileSync} from 'node:child_process';
 import {expect} from 'chai';
 import fc from 'fast-check';
-import {reasonOf, shellWord} from '../../../src/operations/handshake.js';
+import {shellWord} from '../../../src/host/shell-word.js';
+import {reasonOf} from '../../../src/operations/handshake.js';
 
 /** Around the line that matters: what sshd 9.2 writes before and after it at LogLevel DEBUG1. */
 const log = (...lines: readonly string[]) =>

@@ -1,0 +1,213 @@
+// A machine that is reached over ssh as a Host: each method is a function of the shell at the other end (server.ts).
+
+import {randomBytes} from 'node:crypto';
+import type {Duplex} from 'node:stream';
+import {Failure} from '../../errors.js';
+import type {Entry, Host, Lock, Ownership, RunOptions, RunResult, Watch} from '../host.js';
+import {type LockGround, takeLock} from '../lock.js';
+import {temporaryName} from '../temporary.js';
+import {type RemoteOptions, RemoteShell} from './remote-shell.js';
+import {RemoteWatch} from './remote-watch.js';
+import {check} from './system-errors.js';
+
+const DEFAULT_TIMEOUT = 30_000;
+
+/** `rwsr-x--T` of ls as permission bits. */
+export function modeOf(permissions: string): number {
+  let mode = 0;
+  for (const [index, letter] of [...permissions.slice(1, 10)].entries()) {
+    if (letter !== '-' && letter !== 'S' && letter !== 'T') mode |= 1 << (8 - index);
+    if ('sS'.includes(letter)) mode |= index === 2 ? 0o4000 : 0o2000;
+    if ('tT'.includes(letter)) mode |= 0o1000;
+  }
+  return mode;
+}
+
+const octal = (mode: number | undefined): string => (mode === undefined ? '' : `0${mode.toString(8)}`);
+const decimal = (id: number | undefined): string => (id === undefined ? '' : String(id));
+
+export class RemoteHost implements Host {
+  readonly name: string;
+  /** Who has logged in, before sudo. */
+  readonly login: string;
+  /** Where ssh dials it: a name or an address. */
+  readonly address: string;
+  readonly uid: number;
+  readonly pid: number;
+  readonly watch: Watch;
+  readonly #shell: RemoteShell;
+  /** How `timeout` of that host takes its time: to a fraction of a second, in whole ones, or not at all. */
+  readonly #timeouts: string;
+
+  /** Rejects with HOST_UNREACHABLE. */
+  static async open(options: RemoteOptions): Promise<RemoteHost> {
+    const shell = await RemoteShell.open(options);
+    try {
+      const {output, complaints} = await shell.call('hello');
+      const [pid = '', uid = '', name = '', login = '', timeouts = ''] = output.toString().split('\n');
+      if (!/^\d+$/.test(pid) || !/^\d+$/.test(uid)) {
+        throw new Failure('HOST_UNSUITABLE', `${shell.where} has no shell that can be worked with`, {
+          detail: complaints.trim(),
+          hint: 'it needs a POSIX /bin/sh',
+        });
+      }
+      return new RemoteHost(shell, {
+        pid: Number(pid),
+        uid: Number(uid),
+        name,
+        login,
+        address: await shell.address(),
+        timeouts,
+      });
+    } catch (error) {
+      await shell.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    shell: RemoteShell,
+    {
+      pid,
+      uid,
+      name,
+      login,
+      address,
+      timeouts,
+    }: Record<'name' | 'login' | 'address' | 'timeouts', string> & {
+      pid: number;
+      uid: number;
+    },
+  ) {
+    this.#shell = shell;
+    this.pid = pid;
+    this.uid = uid;
+    this.name = name;
+    this.login = login;
+    this.address = address;
+    this.#timeouts = timeouts;
+    const directory = `${uid === 0 ? '/run' : '/tmp'}/agentless-watch-${pid}-${randomBytes(6).toString('hex')}`;
+    this.watch = new RemoteWatch(shell, directory);
+  }
+
+  /** What we call it. */
+  get where(): string {
+    return this.#shell.where;
+  }
+
+  async look(path: string): Promise<Entry | undefined> {
+    const output = await this.#do('look', path);
+    const end = output.indexOf('\n');
+    const [permissions = '', uid, gid] = output.subarray(0, end).toString('latin1').split(' ');
+    const rest = output.subarray(end + 1);
+    if (permissions === 'a') return undefined;
+    if (permissions === 'l') return {kind: 'symlink', target: rest.subarray(0, -1).toString()};
+    const ownership = {mode: modeOf(permissions), uid: Number(uid), gid: Number(gid)};
+    if (permissions.startsWith('d')) {
+      const names = rest.toString().split('\0').slice(0, -1);
+      return {kind: 'directory', names: names.sort(), ...ownership};
+    }
+    if (!permissions.startsWith('-')) return {kind: 'special', ...ownership};
+    return {kind: 'file', bytes: new Uint8Array(rest), ...ownership};
+  }
+
+  async resolve(path: string): Promise<string> {
+    return (await this.#do('resolve', path)).subarray(0, -1).toString();
+  }
+
+  async write(path: string, bytes: Uint8Array, ownership: Partial<Ownership> = {}): Promise<void> {
+    const {mode, uid, gid} = ownership;
+    await this.#put(bytes, path, temporaryName(path), octal(mode), decimal(uid), decimal(gid));
+  }
+
+  async makeDirectory(
+    path: string,
+    {mode, uid, gid}: Partial<Ownership> & {readonly mode: number},
+  ): Promise<void> {
+    await this.#do('directory', path, octal(mode), decimal(uid), decimal(gid));
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#do('gone', path);
+  }
+
+  async copy(from: string, to: string): Promise<void> {
+    await this.#do('copy', from, to, temporaryName(to));
+  }
+
+  async append(path: string, text: string): Promise<void> {
+    check(await this.#shell.feed(text, 'add', path), 'append to', path);
+  }
+
+  async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    const {input, timeout = DEFAULT_TIMEOUT, env} = options;
+    const words = [
+      ...(env === undefined
+        ? []
+        : ['env', ...Object.entries(env).map(([name, value]) => `${name}=${value}`)]),
+      ...this.#limit(timeout),
+      ...argv,
+    ];
+    const [name = '', ...rest] = words;
+    const answer =
+      input === undefined
+        ? await this.#shell.call('command', name, ...rest)
+        : await this.#shell.feed(input, 'command', name, ...rest);
+    const {status, output, complaints} = answer;
+    // A shell has 128 and the number of the signal that ended a program.
+    return {status: status > 128 ? undefined : status, stdout: output.toString(), stderr: complaints};
+  }
+
+  async dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+    return this.#shell.dial(address, port, signal);
+  }
+
+  async lock(path: string): Promise<Lock> {
+    return takeLock(this.#ground, path);
+  }
+
+  /** Ends the connection; the host keeps nothing of it. */
+  close(): Promise<void> {
+    return this.#shell.close();
+  }
+
+  get #ground(): LockGround {
+    const shell = this.#shell;
+    return {
+      pid: this.pid,
+      read: async (path) => {
+        const {status, output} = await shell.call('cat', path);
+        return status === 0 ? output.toString() : undefined;
+      },
+      create: async (path, text) => check(await shell.feed(text, 'created', path), 'create', path),
+      link: async (from, to) => {
+        const answer = await shell.call('claimed', from, to);
+        if (answer.status === 3) return false;
+        check(answer, 'link', to);
+        return true;
+      },
+      rename: async (from, to) => check(await shell.call('mv', '-f', from, to), 'rename', from),
+      remove: async (path) => check(await shell.call('rm', '-f', path), 'remove', path),
+      names: async (directory) => {
+        const entry = await this.look(directory);
+        return entry?.kind === 'directory' ? entry.names : [];
+      },
+    };
+  }
+
+  #limit(milliseconds: number): readonly string[] {
+    if (this.#timeouts === 'none') return [];
+    const seconds = milliseconds / 1000;
+    return ['timeout', '-s', 'KILL', String(this.#timeouts === 'fine' ? seconds : Math.ceil(seconds))];
+  }
+
+  async #put(bytes: Uint8Array, path: string, ...words: readonly string[]): Promise<void> {
+    check(await this.#shell.feed(bytes, 'put', path, ...words), 'write', path);
+  }
+
+  async #do(name: string, path: string, ...words: readonly string[]): Promise<Buffer> {
+    const answer = await this.#shell.call(name, path, ...words);
+    check(answer, name, path);
+    return answer.output;
+  }
+}

@@ -1,0 +1,111 @@
+// The dead man's switch: lines that the keeper at the other end runs in reverse (server.ts) when we are not heard of any more.
+
+import {join} from 'node:path/posix';
+import {Failure} from '../../errors.js';
+import type {Traces, Undo, Watch} from '../host.js';
+import {shellWord} from '../shell-word.js';
+import {temporaryName} from '../temporary.js';
+import type {RemoteShell} from './remote-shell.js';
+import {check} from './system-errors.js';
+
+/** Seconds in which a change has to be confirmed. Nothing of a join takes a tenth of it. */
+const PATIENCE = 120;
+
+/** How long the host is waited for when it was lost: it undoes at once, or when PATIENCE is over. */
+const WAIT = 20_000;
+const PAUSE = 1_000;
+const SHORT_PAUSE = 50;
+
+function lineFor(undo: Undo): string {
+  switch (undo.kind) {
+    case 'absent':
+      return line('was_absent', undo.path, temporaryName(undo.path));
+    case 'file':
+      return line('was_file', undo.path, temporaryName(undo.path), undo.copy);
+    case 'directory': {
+      const {path, mode, uid, gid} = undo;
+      return line(
+        'was_directory',
+        path,
+        temporaryName(path),
+        `0${mode.toString(8)}`,
+        String(uid),
+        String(gid),
+      );
+    }
+    case 'release':
+    case 'settle':
+      return line(undo.kind, ...undo.argv);
+  }
+}
+
+/** Lines are turned round one by one: none may go over two. */
+function line(...words: readonly string[]): string {
+  return `${words.map((word) => shellWord(word).replaceAll('\n', `'"$n"'`)).join(' ')}\n`;
+}
+
+export class RemoteWatch implements Watch {
+  readonly #shell: RemoteShell;
+  readonly #directory: string;
+
+  constructor(shell: RemoteShell, directory: string) {
+    this.#shell = shell;
+    this.#directory = directory;
+  }
+
+  async begin({journal, saved, lock, made, marker}: Traces): Promise<void> {
+    await this.#call('mkdir', '-m', '0700', this.#directory);
+    const traces = line('transaction', journal, saved, lock, marker ?? '', ...[...made].reverse());
+    await this.#feed(traces, 'note', join(this.#directory, 'transaction'));
+    check(await this.#shell.command('arm', this.#directory, String(PATIENCE)), 'arm', this.#directory);
+  }
+
+  async note(undo: Undo): Promise<void> {
+    await this.#feed(lineFor(undo), 'note', join(this.#directory, 'undo'));
+  }
+
+  async confirm(): Promise<void> {
+    const [armed, confirmed] = ['armed', 'confirmed'].map((name) => shellWord(join(this.#directory, name)));
+    // sshd may just be on its way back from a reload.
+    for (const deadline = Date.now() + WAIT; ; await pause(SHORT_PAUSE)) {
+      try {
+        await this.#shell.anew(`mv ${armed} ${confirmed}`);
+        return;
+      } catch (error) {
+        if (Date.now() < deadline) continue;
+        const {detail, message} = error as Failure;
+        throw new Failure('CHANGE_FAILED', `nobody can log in to ${this.#shell.where} any more`, {
+          detail: detail ?? message,
+          hint: 'seen by a second connection while the first one was still there; please report this',
+          cause: error,
+        });
+      }
+    }
+  }
+
+  /** Fails never: a connection that is lost needs no word that nothing is left to undo. */
+  async end(): Promise<void> {
+    await this.#call('free', this.#directory).catch(() => undefined);
+  }
+
+  async settled(journal: string): Promise<'undone' | 'kept' | 'unknown'> {
+    const [ours, open] = [this.#directory, journal].map(shellWord);
+    const ask = `if [ -d ${ours} ]; then echo waiting; elif [ -f ${open} ]; then echo kept; else echo undone; fi`;
+    for (const deadline = Date.now() + WAIT; Date.now() < deadline; await pause(PAUSE)) {
+      const said = (await this.#shell.anew(ask).catch(() => '')).trim();
+      if (said.endsWith('undone')) return 'undone';
+      if (said.endsWith('kept')) return 'kept';
+    }
+    return 'unknown';
+  }
+
+  async #call(...[name = '', ...words]: readonly string[]): Promise<void> {
+    check(await this.#shell.call(name, ...words), name, this.#directory);
+  }
+
+  async #feed(text: string, name: string, path: string): Promise<void> {
+    check(await this.#shell.feed(text, name, path), 'write', path);
+  }
+}
+
+const pause = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));

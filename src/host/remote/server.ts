@@ -1,0 +1,243 @@
+// What runs on a remote host while it is worked at: a POSIX shell that carries out one line after the other. Nothing is
+// installed there; it needs no more than what every Unix has, and uses what GNU has where it is there.
+//
+// A line of ours is shell code that calls one of these functions; every answer ends with a mark that nobody else knows.
+// Beside the shell a keeper waits: when the connection is lost after something was begun, it puts everything back.
+
+/**
+ * The program of that shell, of which `mark` is the first line. fd 3 goes to us, fd 4 to the keeper.
+ *
+ * Files are put in place as `LocalHost` does it: a temporary file beside, flushed, renamed, the directory flushed.
+ */
+export const SERVER = String.raw`
+LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+umask 077
+set -f
+n='
+'
+answer() { printf '\n%s %s\n%s\n%s.\n' "$mark" "$1" "$2" "$mark" >&3; }
+ask() {
+  said=$("$@" 2>&1 >&3 3>&- </dev/null; printf 'x%s' "$?")
+  answer "${'$'}{said##*x}" "${'$'}{said%x*}"
+}
+feed() {
+  input=$1
+  shift
+  said=$(printf '%b' "$input" 2>/dev/null | "$@" 2>&1 >&3 3>&-; printf 'x%s' "$?")
+  answer "${'$'}{said##*x}" "${'$'}{said%x*}"
+}
+fail() { echo "$1" >&2; return 1; }
+above() { case ${'$'}{1%/*} in '') echo / ;; *) echo "${'$'}{1%/*}" ;; esac; }
+flush() { sync "$1" 2>/dev/null || sync; }
+ls_line() { ls -ldn "$1"; }
+owner() { set -- $(ls_line "$1"); echo "$3:$4"; }
+keep_owner() { owned=$(owner "$1"); [ "$(owner "$2")" = "$owned" ] || chown "$owned" "$2"; }
+mode_of() { stat -c %a "$1" 2>/dev/null || stat -f %Mp%Lp "$1"; }
+regular() {
+  if [ -L "$1" ]; then fail "EINVAL $1"
+  elif [ -d "$1" ]; then fail "EISDIR $1"
+  elif [ -e "$1" ] && [ ! -f "$1" ]; then fail "EINVAL $1"
+  fi
+}
+label() {
+  [ ! -e /sys/fs/selinux/enforce ] || [ ! -x /usr/sbin/restorecon ] || /usr/sbin/restorecon "$1" || :
+}
+in_place() {
+  flush "$2" && mv -f "$2" "$1" && flush "$(above "$1")" && return
+  rm -f "$2"
+  return 1
+}
+hello() {
+  echo "$$"
+  id -u
+  hostname 2>/dev/null || uname -n
+  echo "${'$'}{SUDO_USER:-$(id -un)}"
+  if timeout -s KILL 0.5 true 2>/dev/null; then echo fine
+  elif timeout -s KILL 1 true 2>/dev/null; then echo whole
+  else echo none
+  fi
+}
+look() {
+  if [ -L "$1" ]; then echo l; readlink "$1"; return; fi
+  if ! line=$(ls_line "$1" 2>&1); then
+    case $line in
+      *'No such file'*|*'Not a directory'*) echo a; return ;;
+      *) fail "$line" ;;
+    esac
+    return
+  fi
+  path=$1
+  set -- $line
+  echo "$1 $3 $4"
+  case $1 in
+    d*)
+      [ -r "$path" ] && [ -x "$path" ] || fail "Permission denied" || return
+      set +f
+      for entry in "$path"/* "$path"/.*; do
+        name=${'$'}{entry##*/}
+        case $name in .|..) continue ;; esac
+        [ ! -e "$entry" ] && [ ! -L "$entry" ] || printf '%s\000' "$name"
+      done
+      ;;
+    -*)
+      [ "$5" -le "$LARGEST" ] || fail EFBIG || return
+      cat "$path"
+      ;;
+  esac
+}
+resolve() { ls -dL "$1" >/dev/null && readlink -f "$1"; }
+put() { # path, temporary, mode or nothing, owner, group; standard input: bytes
+  regular "$1" && rm -f "$2" || return
+  if [ -f "$1" ]; then
+    mode=${'$'}{3:-$(mode_of "$1")}
+    cp --no-dereference --preserve=all --attributes-only "$1" "$2" 2>/dev/null || cp -p "$1" "$2" || return
+    keep_owner "$1" "$2" && chmod 600 "$2" || { rm -f "$2"; return 1; }
+    old=yes
+  else
+    mode=${'$'}{3:-600} old=
+  fi
+  cat >"$2" && own "$2" "$4" "$5" && chmod "$mode" "$2" || { rm -f "$2"; return 1; }
+  in_place "$1" "$2" || return
+  [ -n "$old" ] || label "$1"
+}
+own() {
+  [ -z "$2" ] || chown "$2" "$1" || return
+  [ -z "$3" ] || chgrp "$3" "$1"
+}
+directory() { # path, mode, owner, group
+  made=yes
+  if ! words=$(mkdir "$1" 2>&1); then
+    [ -d "$1" ] && [ ! -L "$1" ] || fail "$words" || return
+    made=
+  fi
+  own "$1" "$3" "$4" && chmod "$2" "$1" && flush "$1" && flush "$(above "$1")" || return
+  [ -z "$made" ] || label "$1"
+}
+gone() {
+  if [ -d "$1" ] && [ ! -L "$1" ]; then rmdir "$1"
+  elif [ -e "$1" ] || [ -L "$1" ]; then rm -f "$1"
+  else return 0
+  fi && flush "$(above "$1")"
+}
+copy() { # from, to, temporary
+  [ -e "$1" ] || [ -L "$1" ] || fail "No such file or directory" || return
+  regular "$1" && regular "$2" && rm -f "$3" || return
+  cp --no-dereference --preserve=all "$1" "$3" 2>/dev/null || cp -p "$1" "$3" || { rm -f "$3"; return 1; }
+  keep_owner "$1" "$3" || { rm -f "$3"; return 1; }
+  in_place "$2" "$3"
+}
+add() { # path; standard input: text
+  regular "$1" || return
+  new=yes size=0
+  if [ -e "$1" ]; then new= size=$(wc -c <"$1"); fi
+  if cat >>"$1" && flush "$1"; then
+    [ -z "$new" ] || flush "$(above "$1")"
+  else
+    # Half a line would be taken for a crash, or spoil the next line.
+    dd if=/dev/null of="$1" bs=1 seek="$size" 2>/dev/null
+    return 1
+  fi
+}
+created() { (set -C && cat >"$1"); }
+# Of a claim to a lock: exit 0 where it was taken, 3 where somebody has one.
+claimed() { ln "$1" "$2" 2>/dev/null || { [ -e "$2" ] && return 3; ln "$1" "$2"; }; }
+
+note() { cat >>"$1"; }
+
+# What was begun is told in the file "undo" by lines that call these, and undone in reverse.
+was_absent() { # path, temporary
+  [ "$pass" = paths ] || return 0
+  rm -f "$2"
+  if [ -d "$1" ] && [ ! -L "$1" ]; then rmdir "$1"; else rm -f "$1"; fi || bad=yes
+}
+was_file() { # path, temporary, copy
+  [ "$pass" != copies ] || rm -f "$3"
+  [ "$pass" = paths ] && [ -f "$3" ] || return 0
+  rm -f "$2"
+  cmp -s "$1" "$3" && [ "$(mode_of "$1") $(owner "$1")" = "$(mode_of "$3") $(owner "$3")" ] && return
+  copy "$3" "$1" "$2" || bad=yes
+}
+was_directory() { # path, temporary, mode, owner, group
+  [ "$pass" = paths ] || return 0
+  rm -f "$2"
+  directory "$1" "$3" "$4" "$5" || bad=yes
+}
+# Commands that take back what lasts, before the files go; and those that have the system take the files as they are.
+release() { [ "$pass" != release ] || "$@" || :; }
+settle() { [ "$pass" != settle ] || [ -n "$bad" ] || "$@" || :; }
+# What stands for the transaction itself: journal, copies, lock, marker, and directories made for it, innermost first.
+transaction() {
+  case $pass in
+    # Without a journal it has not begun, or has ended.
+    open) if [ -f "$1" ]; then ! grep -q '^{"line":"commit"' "$1"; else [ ! -s "$watched/undo" ]; fi ;;
+    tidy)
+      rm -f "$1" "$3"
+      rmdir "$2" 2>/dev/null
+      marker=$4
+      shift 4
+      for path; do rmdir "$path" || return; done
+      [ -z "$marker" ] || rm -f "$marker"
+      ;;
+  esac
+}
+undone() { for pass; do eval "$(sed '1!G;h;$!d' "$watched/undo")"; done; }
+rescue() {
+  watched=$1
+  # Whoever confirms renames it too: one of the two comes first.
+  [ "$2" != late ] || mv "$1/armed" "$1/undoing" 2>/dev/null || return
+  [ -f "$1/undo" ] && [ -f "$1/transaction" ] || return
+  pass=open
+  eval "$(cat "$1/transaction")" || { rm -rf "$1"; return; }
+  if [ "$2" = late ]; then kill -KILL "$shell"; sleep 1; fi
+  undone release
+  # Undoing the others may have emptied a directory, or made room on a full disk.
+  bad=
+  undone paths
+  if [ -n "$bad" ]; then bad=; undone paths; fi
+  undone settle
+  if [ -z "$bad" ]; then
+    undone copies
+    pass=tidy
+    eval "$(cat "$1/transaction")"
+  fi
+  rm -rf "$1"
+}
+keeper() {
+  exec 3>&- >/dev/null 2>&1
+  trap '' HUP INT TERM PIPE
+  watched=
+  while read -r word what; do
+    case $word in
+      shell) shell=$what ;;
+      arm) watched=$what ;;
+      free) watched= ;;
+      late) [ "$what" != "$watched" ] || { rescue "$watched" late </dev/null; watched=; } ;;
+      end) break ;;
+    esac
+  done
+  [ -z "$watched" ] || rescue "$watched" lost </dev/null
+}
+# Not by "ask": what is started here would hold its pipe open.
+arm() { # directory, seconds
+  if : >"$1/armed" && : >"$1/undo"; then answer 0 ''; else answer 1 'No such file or directory'; return; fi
+  echo "arm $1" >&4
+  (
+    exec 3>&- </dev/null >/dev/null 2>&1
+    left=$2
+    while [ -d "$1" ] && [ "$left" -gt 0 ]; do sleep 1; left=$((left - 1)); done
+    [ ! -d "$1" ] || echo "late $1" >&4
+  ) &
+}
+free() { echo "free $1" >&4; rm -rf "$1"; }
+exec 3>&1
+{
+  exec 4>&1 >&3
+  echo "shell $(exec sh -c 'echo $PPID')" >&4
+  trap 'echo end >&4; exit' PIPE
+  answer 0 ''
+  while IFS= read -r line; do eval "$line"; done
+  echo end >&4
+} | keeper
+`;
