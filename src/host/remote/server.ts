@@ -10,6 +10,11 @@
  * Files are put in place as `LocalHost` does it: a temporary file beside, flushed, renamed, the directory flushed.
  */
 export const SERVER = String.raw`
+# As at home: programs see nothing of who has logged in. A bash that sees SSH_CLIENT reads a start-up file each time.
+login=${'$'}{SUDO_USER:-$(id -un)}
+for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
+  case $name in PATH|PWD|mark|LARGEST) ;; *) unset "$name" 2>/dev/null ;; esac
+done
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
@@ -53,7 +58,7 @@ hello() {
   echo "$$"
   id -u
   hostname 2>/dev/null || uname -n
-  echo "${'$'}{SUDO_USER:-$(id -un)}"
+  echo "$login"
   if timeout -s KILL 0.5 true 2>/dev/null; then echo fine
   elif timeout -s KILL 1 true 2>/dev/null; then echo whole
   else echo none
