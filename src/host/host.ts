@@ -66,6 +66,8 @@ export interface Watch {
   /** Over a new connection, as somebody comes who wants to log in; CHANGE_FAILED when there is none. */
   confirm(): Promise<void>;
   end(): Promise<void>;
+  /** True once the connection has ended, or the host has given us up. */
+  readonly isLost: boolean;
   /** After the connection was lost: what has become of the transaction, 'unknown' when the host cannot be reached. */
   settled(journal: string): Promise<'undone' | 'kept' | 'unknown'>;
 }

@@ -1,6 +1,7 @@
 // Carrying out a plan as one transaction: registered before it is made, undone in reverse if anything fails.
 
 import {randomUUID} from 'node:crypto';
+import {join} from 'node:path';
 import {Failure} from '../errors.js';
 import type {Host, RunResult} from '../host/host.js';
 import {type OpenDirectory, openDataDirectory} from './data-directory.js';
@@ -21,7 +22,7 @@ import {save} from './saved.js';
 import {fingerprint, holds, type State, survey} from './state.js';
 import {type CommandStep, modeOfNew, type PathStep, type Step, type Target} from './step.js';
 import {undo} from './undo.js';
-import {afterLoss, watchCommand, watchFrom, watchIn, watchPath} from './watch.js';
+import {afterLoss, watchCommand, watchFile, watchFrom, watchIn, watchPath} from './watch.js';
 
 export {prune} from './prune.js';
 export {recover} from './recover.js';
@@ -94,10 +95,10 @@ async function change(
     await journal.beginPath(begunPath(step, before, undefined));
     return journal.done(before);
   }
-  const saved = before.kind === 'file' ? await save(host, directory, step.path) : undefined;
-  const begun = begunPath(step, before, saved);
-  await journal.beginPath(begun);
-  await watchPath(host, directory, begun);
+  await watchPath(host, step.path, before);
+  const watched = (name: string) => watchFile(host, step.path, join(directory.saved, name));
+  const saved = before.kind === 'file' ? await save(host, directory, step.path, watched) : undefined;
+  await journal.beginPath(begunPath(step, before, saved));
   await actOn(host, step, before);
   journal.done(await survey(host, step.path));
 }
@@ -242,11 +243,11 @@ async function transact(host: Host, directory: OpenDirectory, steps: readonly St
     await carryOut(host, directory, steps, options, journal);
     return journal.journal;
   } catch (error) {
-    if (error instanceof Failure && error.code === 'HOST_UNREACHABLE') {
-      await afterLoss(host, directory, error);
-      return journal.journal;
-    }
-    throw await rollBack(host, directory, journal.journal, error, options.signal?.aborted ?? false);
+    if (host.watch?.isLost && (await afterLoss(host, directory, error))) return journal.journal;
+    const ended = await rollBack(host, directory, journal.journal, error, options.signal?.aborted ?? false);
+    // The host may have been lost on the way back as well.
+    if (host.watch?.isLost) await afterLoss(host, directory, ended);
+    throw ended;
   }
 }
 

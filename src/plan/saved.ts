@@ -14,12 +14,21 @@ async function namesIn(host: Host, directory: DataDirectory): Promise<readonly s
   return entry?.kind === 'directory' ? entry.names : undefined;
 }
 
-/** Copies a file away and gives the name of the copy: numbered, because two files may have one base name. */
-export async function save(host: Host, directory: DataDirectory, path: string): Promise<string> {
+/**
+ * Copies a file away and gives the name of the copy: numbered, because two files may have one base name. `announce` is told
+ * it before there is one.
+ */
+export async function save(
+  host: Host,
+  directory: DataDirectory,
+  path: string,
+  announce: (name: string) => Promise<void>,
+): Promise<string> {
   const names = await namesIn(host, directory);
   if (names === undefined) await host.makeDirectory(directory.saved, {mode: 0o700});
   const numbers = (names ?? []).map((name) => Number(/^(?:kept-)?(\d+)-/.exec(name)?.[1] ?? 0));
   const name = `${Math.max(0, ...numbers) + 1}-${basename(path)}`;
+  await announce(name);
   await host.copy(path, join(directory.saved, name));
   return name;
 }

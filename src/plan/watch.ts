@@ -2,9 +2,9 @@
 
 import {join} from 'node:path';
 import {Failure} from '../errors.js';
-import type {Host, Traces, Undo} from '../host/host.js';
+import type {Host, Traces} from '../host/host.js';
 import {type DataDirectory, dataDirectory, isUnfinished, markerOf, missing} from './data-directory.js';
-import type {BegunPath} from './journal.js';
+import type {State} from './state.js';
 import type {CommandStep} from './step.js';
 
 function tracesOf(directory: DataDirectory, made: readonly string[]): Traces {
@@ -33,22 +33,17 @@ export async function watchIn(
   await host.watch?.begin(tracesOf(directory, directory.made));
 }
 
-/** Before the path is touched. */
-export async function watchPath(
-  {watch}: Host,
-  {saved: directory}: DataDirectory,
-  {path, before, saved}: BegunPath,
-): Promise<void> {
-  if (watch === undefined) return;
-  const undo: Undo | undefined =
-    before.kind === 'absent'
-      ? {kind: 'absent', path}
-      : before.kind === 'directory'
-        ? {kind: 'directory', path, mode: before.mode, uid: before.uid, gid: before.gid}
-        : before.kind === 'file' && saved !== undefined
-          ? {kind: 'file', path, copy: join(directory, saved)}
-          : undefined;
-  if (undo !== undefined) await watch.note(undo);
+/** Before the path is touched; of a file more has to be known. */
+export async function watchPath({watch}: Host, path: string, before: State): Promise<void> {
+  if (before.kind === 'absent') await watch?.note({kind: 'absent', path});
+  if (before.kind !== 'directory') return;
+  const {mode, uid, gid} = before;
+  await watch?.note({kind: 'directory', path, mode, uid, gid});
+}
+
+/** Before there is a copy: where there is none, nothing has been done to the file. */
+export async function watchFile({watch}: Host, path: string, copy: string): Promise<void> {
+  await watch?.note({kind: 'file', path, copy});
 }
 
 /** Before the command is run. */
@@ -59,19 +54,20 @@ export async function watchCommand({watch}: Host, step: CommandStep): Promise<vo
 }
 
 /**
- * After the connection was lost in the middle. Nothing to throw when the transaction was committed before; else
- * CHANGE_FAILED, `restored` being true, or RESTORE_INCOMPLETE where nobody could see what has become of it.
+ * After the connection was lost in the middle. True when the transaction was committed before; else it throws CHANGE_FAILED,
+ * `restored` being true, or RESTORE_INCOMPLETE where nobody could see what has become of it.
  */
-export async function afterLoss(host: Host, {journal}: DataDirectory, lost: Failure): Promise<void> {
+export async function afterLoss(host: Host, {journal}: DataDirectory, lost: unknown): Promise<boolean> {
   const outcome = await host.watch?.settled(journal);
-  if (outcome === 'kept') return;
-  const {detail} = lost;
+  if (outcome === 'kept') return true;
+  const detail = lost instanceof Failure ? lost.detail : undefined;
+  const words = detail === undefined ? {} : {detail};
   if (outcome === 'undone') {
     throw new Failure(
       'CHANGE_FAILED',
       'the connection was lost; the host has put everything back by itself',
       {
-        ...(detail !== undefined && {detail}),
+        ...words,
         hint: 'run this again once the connection is good',
         restored: true,
         cause: lost,
@@ -79,7 +75,7 @@ export async function afterLoss(host: Host, {journal}: DataDirectory, lost: Fail
     );
   }
   throw new Failure('RESTORE_INCOMPLETE', 'the connection was lost and the host cannot be reached', {
-    ...(detail !== undefined && {detail}),
+    ...words,
     hint: 'it puts everything back by itself as soon as it sees that, within two minutes; look with `agentless status --host`',
     cause: lost,
   });

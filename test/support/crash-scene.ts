@@ -2,6 +2,7 @@ import {execFileSync} from 'node:child_process';
 import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import type {Host} from '../../src/host/host.js';
 import {LocalHost} from '../../src/host/local.js';
 import {CrashingHost, type Fault} from './crashing-host.js';
 import {
@@ -89,7 +90,7 @@ export class CrashScene {
     return scene;
   }
 
-  join(host: CrashingHost, rest: Parameters<typeof joinLike>[2] = {}): Promise<void> {
+  join(host: Host, rest: Parameters<typeof joinLike>[2] = {}): Promise<void> {
     if (this.again === 'leaving') return leaveLike(host, this.root, rest);
     return joinLike(host, this.root, rest, this.again);
   }

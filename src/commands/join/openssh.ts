@@ -1,6 +1,7 @@
 import {userInfo} from 'node:os';
 import * as Flags from '@oclif/core/flags';
 import {EXIT} from '../../errors.js';
+import {shellWord} from '../../host/shell-word.js';
 import {BaseCommand} from '../base-command.js';
 import {connectionFlags, identityFlag} from '../connection-flags.js';
 import type {Outcome} from '../envelope.js';
@@ -8,7 +9,7 @@ import {configFlag, dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags}
 import {machineFlags} from '../machine.js';
 import {admissionFrom} from './admission.js';
 import {pamFlags} from './pam-flags.js';
-import type {JoinReport} from './run-join.js';
+import type {JoinFlags, JoinReport} from './run-join.js';
 
 /** `agentless join openssh`: see `operations/join.ts` for what it does, in order. */
 export default class JoinOpenssh extends BaseCommand {
@@ -129,7 +130,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       this.interruptible(),
       this.config.version,
     );
-    if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome, flags['data-dir'])}\n`);
+    if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome, flags)}\n`);
     if (!flags['exit-code'] || !outcome.changed) return outcome;
     process.exitCode = EXIT.drift;
     return {...outcome, status: EXIT.drift};
@@ -137,7 +138,7 @@ failed and not fully restored, 130 interrupted and restored.`;
 }
 
 /** The last word to a person. */
-function summary({changed, result}: Outcome<JoinReport>, dataDir: string): string {
+function summary({changed, result}: Outcome<JoinReport>, flags: JoinFlags): string {
   if (result.preview !== undefined) return result.preview;
   const {node, cluster} = result;
   if (!changed) return `\n${node.hostname} is joined to ${cluster} already; nothing to change.`;
@@ -145,7 +146,10 @@ function summary({changed, result}: Outcome<JoinReport>, dataDir: string): strin
     result.identity === 'kept'
       ? ''
       : '\nThis host keeps no credential: renewing needs a token or --identity.';
-  const leave = dataDir === JoinOpenssh.flags['data-dir'].default ? 'leave' : `leave --data-dir ${dataDir}`;
+  const {host, 'data-dir': dataDir} = flags;
+  const place = dataDir === JoinOpenssh.flags['data-dir'].default ? '' : ` --data-dir ${shellWord(dataDir)}`;
+  const there = host === undefined ? '' : ` --host ${shellWord(host)}${flags.sudo ? ' --sudo' : ''}`;
   const login = `tsh ssh ${userInfo().username}@${node.hostname}`;
-  return `\nJoined. Log in with:  ${login}      Undo with:  sudo agentless ${leave}${kept}`;
+  const leave = `${host === undefined ? 'sudo ' : ''}agentless leave${there}${place}`;
+  return `\nJoined. Log in with:  ${login}      Undo with:  ${leave}${kept}`;
 }

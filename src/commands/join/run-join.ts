@@ -50,6 +50,11 @@ export async function joinFromFlags(
   clientVersion: string,
 ): Promise<Outcome<JoinReport>> {
   const method = flags['join-method'];
+  if (flags.host !== undefined && method !== 'token') {
+    throw new Failure('USAGE', `--join-method ${method} speaks for this machine, not for ${flags.host}`, {
+      hint: 'run it on the host itself, or join it with a token or --identity',
+    });
+  }
   const [connect, trust] = await Promise.all([
     connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)}),
     trustFrom(flags),

@@ -151,8 +151,8 @@ export class RemoteHost implements Host {
     const [name = '', ...rest] = words;
     const answer =
       input === undefined
-        ? await this.#shell.call('command', name, ...rest)
-        : await this.#shell.feed(input, 'command', name, ...rest);
+        ? await this.#shell.call('program', name, ...rest)
+        : await this.#shell.feed(input, 'program', name, ...rest);
     const {status, output, complaints} = answer;
     // A shell has 128 and the number of the signal that ended a program.
     return {status: status > 128 ? undefined : status, stdout: output.toString(), stderr: complaints};

@@ -87,6 +87,12 @@ export class RemoteShell {
     return this.#lost !== undefined;
   }
 
+  /** The host has not waited for us any longer: what we ask of it from here on would come too late. */
+  undone(): Failure {
+    this.#lost ??= new Failure('HOST_UNREACHABLE', `${this.where} has waited too long for a confirmation`);
+    return this.#lost;
+  }
+
   /** Calls a function of the server with these arguments; rejects only when the connection is lost. */
   call(name: string, ...words: readonly string[]): Promise<Answer> {
     return this.#send(`ask ${name} ${words.map(quoted).join(' ')}\n`);

@@ -13,7 +13,7 @@ const PATIENCE = 120;
 
 /** How long the host is waited for when it was lost: it undoes at once, or when PATIENCE is over. */
 const WAIT = 20_000;
-const PAUSE = 1_000;
+const PAUSE = 250;
 const SHORT_PAUSE = 50;
 
 function lineFor(undo: Undo): string {
@@ -21,7 +21,7 @@ function lineFor(undo: Undo): string {
     case 'absent':
       return line('was_absent', undo.path, temporaryName(undo.path));
     case 'file':
-      return line('was_file', undo.path, temporaryName(undo.path), undo.copy);
+      return line('was_file', undo.path, temporaryName(undo.path), undo.copy, temporaryName(undo.copy));
     case 'directory': {
       const {path, mode, uid, gid} = undo;
       return line(
@@ -69,9 +69,13 @@ export class RemoteWatch implements Watch {
     // sshd may just be on its way back from a reload.
     for (const deadline = Date.now() + WAIT; ; await pause(SHORT_PAUSE)) {
       try {
-        await this.#shell.anew(`mv ${armed} ${confirmed}`);
-        return;
+        const said = await this.#shell.anew(
+          `mv ${armed} ${confirmed} 2>/dev/null && echo in time || echo late`,
+        );
+        if (said.trim().endsWith('in time')) return;
+        throw this.#shell.undone();
       } catch (error) {
+        if (this.#shell.isLost) throw error;
         if (Date.now() < deadline) continue;
         const {detail, message} = error as Failure;
         throw new Failure('CHANGE_FAILED', `nobody can log in to ${this.#shell.where} any more`, {
@@ -86,6 +90,10 @@ export class RemoteWatch implements Watch {
   /** Fails never: a connection that is lost needs no word that nothing is left to undo. */
   async end(): Promise<void> {
     await this.#call('free', this.#directory).catch(() => undefined);
+  }
+
+  get isLost(): boolean {
+    return this.#shell.isLost;
   }
 
   async settled(journal: string): Promise<'undone' | 'kept' | 'unknown'> {

@@ -18,6 +18,7 @@ done
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
+mask=$(umask)
 umask 077
 set -f
 n='
@@ -33,6 +34,7 @@ feed() {
   said=$(printf '%b' "$input" 2>/dev/null | "$@" 2>&1 >&3 3>&-; printf 'x%s' "$?")
   answer "${'$'}{said##*x}" "${'$'}{said%x*}"
 }
+program() { umask "$mask"; command "$@"; }
 fail() { echo "$1" >&2; return 1; }
 above() { case ${'$'}{1%/*} in '') echo / ;; *) echo "${'$'}{1%/*}" ;; esac; }
 flush() { sync "$1" 2>/dev/null || sync; }
@@ -157,8 +159,8 @@ was_absent() { # path, temporary
   rm -f "$2"
   if [ -d "$1" ] && [ ! -L "$1" ]; then rmdir "$1"; else rm -f "$1"; fi || bad=yes
 }
-was_file() { # path, temporary, copy
-  [ "$pass" != copies ] || rm -f "$3"
+was_file() { # path, temporary, copy, its temporary
+  [ "$pass" != copies ] || rm -f "$3" "$4"
   [ "$pass" = paths ] && [ -f "$3" ] || return 0
   rm -f "$2"
   cmp -s "$1" "$3" && [ "$(mode_of "$1") $(owner "$1")" = "$(mode_of "$3") $(owner "$3")" ] && return
@@ -170,8 +172,8 @@ was_directory() { # path, temporary, mode, owner, group
   directory "$1" "$3" "$4" "$5" || bad=yes
 }
 # Commands that take back what lasts, before the files go; and those that have the system take the files as they are.
-release() { [ "$pass" != release ] || "$@" || :; }
-settle() { [ "$pass" != settle ] || [ -n "$bad" ] || "$@" || :; }
+release() { [ "$pass" != release ] || (program "$@") || :; }
+settle() { [ "$pass" != settle ] || [ -n "$bad" ] || (program "$@") || :; }
 # What stands for the transaction itself: journal, copies, lock, marker, and directories made for it, innermost first.
 transaction() {
   case $pass in
@@ -179,10 +181,11 @@ transaction() {
     open) if [ -f "$1" ]; then ! grep -q '^{"line":"commit"' "$1"; else [ ! -s "$watched/undo" ]; fi ;;
     tidy)
       rm -f "$1" "$3"
+      (set +f; rm -f "$3.$$-"*)
       rmdir "$2" 2>/dev/null
       marker=$4
       shift 4
-      for path; do rmdir "$path" || return; done
+      for path; do [ ! -d "$path" ] || rmdir "$path" || return; done
       [ -z "$marker" ] || rm -f "$marker"
       ;;
   esac

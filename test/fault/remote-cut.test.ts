@@ -1,0 +1,133 @@
+// The connection to a remote host is cut at every change of a transaction: the host is before or after by itself, without
+// another run, and nothing of the transaction is left.
+
+import {execFileSync} from 'node:child_process';
+import {readdirSync, rmSync} from 'node:fs';
+import {expect} from 'chai';
+import {Failure} from '../../src/errors.js';
+import {RemoteHost} from '../../src/host/remote/remote-host.js';
+import {CrashScene} from '../support/crash-scene.js';
+import {CUTS, cuttable} from '../support/cut-host.js';
+import {type RemoteTarget, startTarget} from '../support/remote-target.js';
+import {temporaryTree} from '../support/tree.js';
+
+/** Every cut, or one of thirteen, turn by turn: each costs two seconds. */
+const STEP = process.env['CRASHES'] === 'all' ? 1 : 13;
+
+describe('a transaction whose connection is cut', function () {
+  this.timeout(600_000);
+  let root: string;
+  let target: RemoteTarget;
+
+  before(async () => {
+    root = temporaryTree();
+    target = await startTarget(root);
+  });
+
+  after(async () => {
+    await target.stop();
+    rmSync(root, {recursive: true, force: true});
+  });
+
+  /** Children of this process that are ssh, killed as a network would: without a word. */
+  const killClient = () => killAll(childrenOf(process.pid).filter(({name}) => name === 'ssh'));
+  /** The sshd that serves the connection: what a host sees of a dead link. */
+  const killServer = () => killAll(sessionsOf(target.sshd.config));
+
+  const scenes = {
+    'a first join': () => CrashScene.set(false),
+    'a later change': () => CrashScene.set(true),
+    'a leave': () => CrashScene.leaving(),
+  };
+  for (const [name, set] of Object.entries(scenes)) {
+    it(`is undone by the host itself: ${name}`, async () => {
+      const scene = await set();
+      try {
+        scene.back('before');
+        const whole = cuttable(await RemoteHost.open(target.options), () => undefined);
+        await scene.join(whole.host);
+        await (whole.host as RemoteHost).close();
+        await scene.expectWhole('after', 'not cut');
+        const cuts = whole.changes.flatMap((_, index) => CUTS.map((when) => ({at: index + 1, when})));
+        const seen = {before: 0, after: 0};
+        for (const [turn, {at, when}] of cuts.entries()) {
+          if (turn % STEP !== 0) continue;
+          scene.back('before');
+          const what = `${when} change ${at}, ${whole.changes[at - 1]}`;
+          const real = await RemoteHost.open(target.options);
+          const cut = turn % 2 === 0 ? killClient : killServer;
+          const {host, isCut} = cuttable(real, cut, at, when);
+          const ended = await scene.join(host).then(
+            () => 'done',
+            (error: unknown) => error,
+          );
+          expect(isCut(), what).to.equal(true);
+          await untilNobodyWatches();
+          await real.close();
+          if (ended !== 'done' && !(ended instanceof Failure)) throw ended;
+          if (ended instanceof Failure) {
+            expect(ended.code, `${what}: ${ended.message}`).to.be.oneOf([
+              'CHANGE_FAILED',
+              'HOST_UNREACHABLE',
+            ]);
+            await scene.expectWhole('before', `${what}: ${ended.message}`);
+            seen.before += 1;
+          } else {
+            // It was committed. What is left to clear up the next run does.
+            await scene.join(await local()).catch((error: unknown) => {
+              if (!/not joined/.test(String(error))) throw error;
+            });
+            await scene.expectWhole('after', what);
+            seen.after += 1;
+          }
+        }
+        expect(seen.before).to.be.greaterThan(3);
+      } finally {
+        scene.clear();
+      }
+    });
+  }
+});
+
+const local = async () => new (await import('../../src/host/local.js')).LocalHost();
+
+interface Process {
+  readonly pid: number;
+  readonly name: string;
+}
+
+function childrenOf(parent: number): Process[] {
+  const lines = execFileSync('ps', ['-o', 'pid=,comm=', '--ppid', String(parent)]).toString();
+  return lines.split('\n').flatMap((line) => {
+    const [pid, name] = line.trim().split(/\s+/);
+    return pid === undefined || name === undefined ? [] : [{pid: Number(pid), name}];
+  });
+}
+
+/** Processes of connections to this sshd, not the one that listens. */
+function sessionsOf(config: string): Process[] {
+  const lines = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,args=']).toString().split('\n');
+  const parent = lines.find((line) => line.includes(config) && line.includes('[listener]'));
+  const pid = parent?.trim().split(/\s+/)[0];
+  return pid === undefined ? [] : childrenOf(Number(pid));
+}
+
+function killAll(processes: readonly Process[]): void {
+  for (const {pid} of processes) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  }
+}
+
+/** The keeper of a host has done its work when its directory is gone. */
+async function untilNobodyWatches(): Promise<void> {
+  const parent = process.getuid?.() === 0 ? '/run' : '/tmp';
+  for (let attempt = 0; attempt < 600; attempt += 1) {
+    if (!readdirSync(parent).some((name) => name.startsWith('agentless-watch-'))) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('a keeper is still at work after twelve seconds');
+}
