@@ -53,8 +53,9 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
           checkEffect(work.scene, parseEffective(stdout));
       },
       warn: (text) => report.warn(text),
-      beforeCommit: async (note) => {
+      beforeCommit: async (note, confirmed) => {
         await proveServed(tools, work);
+        await confirmed;
         if (signal.aborted) throw new Failure('INTERRUPTED', 'interrupted');
         if (work.node === undefined) return;
         await note({registering: work.node.id});

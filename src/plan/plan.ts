@@ -44,9 +44,10 @@ export interface ApplyOptions {
   readonly signal?: AbortSignal;
   /**
    * Runs when every step is done: proves the result and tells the cluster. If it fails everything is undone; once it
-   * has succeeded the transaction is committed, a signal or not. Note what it is about to do outside this host.
+   * has succeeded the transaction is committed, a signal or not. Note what it is about to do outside this host, and do it
+   * once `confirmed` has resolved: a host that could be lost can be reached anew.
    */
-  readonly beforeCommit?: (note: Note) => Promise<void>;
+  readonly beforeCommit?: (note: Note, confirmed: Promise<void>) => Promise<void>;
   /** Looks at what a check has said, which ended with 0; throws what is wrong with it. */
   readonly judge?: (check: CommandStep, result: RunResult) => void;
   /** Runs after each step: proves what it has done while the next may still be spared. If it fails everything is undone. */
@@ -153,8 +154,10 @@ async function carryOut(
     await options.afterStep?.(step);
   }
   refuseIfAborted(options.signal);
-  await host.watch?.confirm();
-  await options.beforeCommit?.((data) => journal.note(data));
+  const confirmed = host.watch?.confirm() ?? Promise.resolve();
+  confirmed.catch(() => undefined);
+  await options.beforeCommit?.((data) => journal.note(data), confirmed);
+  await confirmed;
   await journal.commit().catch((error: unknown) => {
     throw inWords(error, 'commit the journal');
   });

@@ -6,7 +6,7 @@ import {Failure} from '../../errors.js';
 import type {Entry, Host, Lock, Ownership, RunOptions, RunResult, Watch} from '../host.js';
 import {type LockGround, takeLock} from '../lock.js';
 import {temporaryName} from '../temporary.js';
-import {type RemoteOptions, RemoteShell} from './remote-shell.js';
+import {addressOf, type RemoteOptions, RemoteShell} from './remote-shell.js';
 import {RemoteWatch} from './remote-watch.js';
 import {check} from './system-errors.js';
 
@@ -41,7 +41,7 @@ export class RemoteHost implements Host {
 
   /** Rejects with HOST_UNREACHABLE. */
   static async open(options: RemoteOptions): Promise<RemoteHost> {
-    const shell = await RemoteShell.open(options);
+    const [shell, address] = await Promise.all([RemoteShell.open(options), addressOf(options)]);
     try {
       const {output, complaints} = await shell.call('hello');
       const [pid = '', uid = '', name = '', login = '', timeouts = ''] = output.toString().split('\n');
@@ -56,7 +56,7 @@ export class RemoteHost implements Host {
         uid: Number(uid),
         name,
         login,
-        address: await shell.address(),
+        address,
         timeouts,
       });
     } catch (error) {

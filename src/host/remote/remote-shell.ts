@@ -133,16 +133,6 @@ export class RemoteShell {
     throw unreachable(this.where, complaints.join(''), this.#options);
   }
 
-  /** Where ssh dials this host, by the user's configuration. */
-  async address(): Promise<string> {
-    const child = this.#ssh(['-G']);
-    child.stdin.end();
-    const said: string[] = [];
-    child.stdout.on('data', (data: Buffer) => said.push(data.toString()));
-    await child;
-    return /^hostname (\S+)$/m.exec(said.join(''))?.[1] ?? this.where;
-  }
-
   async close(): Promise<void> {
     this.#closing = true;
     this.#child.stdin?.end();
@@ -153,16 +143,7 @@ export class RemoteShell {
   }
 
   #ssh(words: readonly string[], command?: string): Child {
-    const {destination, sshConfig, interactive} = this.#options;
-    const argv = [
-      ...(sshConfig === undefined ? [] : ['-F', sshConfig]),
-      ...COMMON,
-      ...(interactive ? [] : ['-oBatchMode=yes']),
-      ...words,
-      ...wordsFor(destination),
-      ...(command === undefined ? [] : [command]),
-    ];
-    return startSsh(argv);
+    return startSsh(argvFor(this.#options, words, command));
   }
 
   #send(line: string): Promise<Answer> {
@@ -204,6 +185,31 @@ export class RemoteShell {
 }
 
 const PATIENCE = 10_000;
+
+/** Where ssh dials this host, by the user's configuration. */
+export async function addressOf(options: RemoteOptions): Promise<string> {
+  const child = startSsh(argvFor(options, ['-G']));
+  child.stdin.end();
+  const said: string[] = [];
+  child.stdout.on('data', (data: Buffer) => said.push(data.toString()));
+  await child;
+  return /^hostname (\S+)$/m.exec(said.join(''))?.[1] ?? options.destination.host;
+}
+
+function argvFor(
+  {destination, sshConfig, interactive}: RemoteOptions,
+  words: readonly string[],
+  command?: string,
+): readonly string[] {
+  return [
+    ...(sshConfig === undefined ? [] : ['-F', sshConfig]),
+    ...COMMON,
+    ...(interactive ? [] : ['-oBatchMode=yes']),
+    ...words,
+    ...wordsFor(destination),
+    ...(command === undefined ? [] : [command]),
+  ];
+}
 
 /** Of the user's configuration counts what leads to the host; what would start something there does not. */
 const COMMON = [

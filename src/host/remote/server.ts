@@ -42,6 +42,7 @@ ls_line() { ls -ldn "$1"; }
 owner() { set -- $(ls_line "$1"); echo "$3:$4"; }
 keep_owner() { owned=$(owner "$1"); [ "$(owner "$2")" = "$owned" ] || chown "$owned" "$2"; }
 mode_of() { stat -c %a "$1" 2>/dev/null || stat -f %Mp%Lp "$1"; }
+clear() { [ ! -e "$1" ] && [ ! -L "$1" ] || rm -f "$1"; }
 regular() {
   if [ -L "$1" ]; then fail "EINVAL $1"
   elif [ -d "$1" ]; then fail "EISDIR $1"
@@ -96,16 +97,16 @@ look() {
 }
 resolve() { ls -dL "$1" >/dev/null && readlink -f "$1"; }
 put() { # path, temporary, mode or nothing, owner, group; standard input: bytes
-  regular "$1" && rm -f "$2" || return
+  regular "$1" && clear "$2" || return
   if [ -f "$1" ]; then
     mode=${'$'}{3:-$(mode_of "$1")}
     cp --no-dereference --preserve=all --attributes-only "$1" "$2" 2>/dev/null || cp -p "$1" "$2" || return
     keep_owner "$1" "$2" && chmod 600 "$2" || { rm -f "$2"; return 1; }
     old=yes
   else
-    mode=${'$'}{3:-600} old=
+    mode=${'$'}{3:-0600} old=
   fi
-  cat >"$2" && own "$2" "$4" "$5" && chmod "$mode" "$2" || { rm -f "$2"; return 1; }
+  cat >"$2" && own "$2" "$4" "$5" && { [ -z "$old" ] && [ "$mode" = 0600 ] || chmod "$mode" "$2"; } || { rm -f "$2"; return 1; }
   in_place "$1" "$2" || return
   [ -n "$old" ] || label "$1"
 }
@@ -130,7 +131,7 @@ gone() {
 }
 copy() { # from, to, temporary
   [ -e "$1" ] || [ -L "$1" ] || fail "No such file or directory" || return
-  regular "$1" && regular "$2" && rm -f "$3" || return
+  regular "$1" && regular "$2" && clear "$3" || return
   cp --no-dereference --preserve=all "$1" "$3" 2>/dev/null || cp -p "$1" "$3" || { rm -f "$3"; return 1; }
   keep_owner "$1" "$3" || { rm -f "$3"; return 1; }
   in_place "$2" "$3"

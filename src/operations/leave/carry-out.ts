@@ -47,8 +47,9 @@ export async function carryOut(
       afterStep: async (step) => {
         if (step === plan.reload) await proof();
       },
-      beforeCommit: async (note) => {
+      beforeCommit: async (note, confirmed) => {
         if (plan.reload === undefined) await proof();
+        await confirmed;
         if (signal.aborted) throw new Failure('INTERRUPTED', 'interrupted');
         if (registered === undefined) return;
         await note({unregistering: registered.id});
