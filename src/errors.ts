@@ -68,7 +68,7 @@ export class Failure extends Error {
     super(message, details.cause === undefined ? undefined : {cause: details.cause});
     this.name = 'Failure';
     this.code = code;
-    this.hint = details.hint;
+    this.hint = details.hint ?? (code === 'INTERRUPTED' ? 'run it again to begin anew' : undefined);
     // sshd ends its lines with CR LF.
     const detail = details.detail?.replaceAll('\r\n', '\n');
     this.detail = detail?.trim() === '' ? undefined : detail;

@@ -3,6 +3,7 @@
 import {Failure} from '../errors.js';
 import {formatPublicKey, parsePublicKey} from '../ssh/key.js';
 import {SshFormatError} from '../ssh/wire.js';
+import {hintFor} from './clock-hint.js';
 import type {Authority, AuthorityType} from './cluster.js';
 import type {CAKeySet, CertAuthorityV2} from './gen/types_pb.js';
 import {checkTlsAuthorities} from './identity.js';
@@ -54,5 +55,7 @@ const certificates = (set: CAKeySet | undefined) =>
   (set?.tls ?? []).map(({cert}) => Buffer.from(cert).toString());
 
 function invalid(problem: string): Failure {
-  return new Failure('CLUSTER_REPLY_INVALID', `the answer of the cluster is not right: ${problem}`);
+  return new Failure('CLUSTER_REPLY_INVALID', `the answer of the cluster is not right: ${problem}`, {
+    hint: hintFor(problem),
+  });
 }

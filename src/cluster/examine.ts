@@ -114,7 +114,11 @@ type Peer = Awaited<ReturnType<typeof openTls>>;
 function certificateOf(socket: Peer): WebCertificate {
   const certificate = socket.getPeerX509Certificate();
   socket.destroy();
-  if (certificate === undefined) throw new Failure('CLUSTER_UNTRUSTED', 'the proxy shows no certificate');
+  if (certificate === undefined) {
+    throw new Failure('CLUSTER_UNTRUSTED', 'the proxy shows no certificate', {
+      hint: 'give the HTTPS port of the proxy',
+    });
+  }
   return {
     issuer: oneLine(certificate.issuer),
     names: namesOf(certificate),

@@ -60,7 +60,10 @@ export function networkFailure(error: unknown, where: string): unknown {
       : new Passing(failure, CONNECTION_ATTEMPTS);
   }
   if (code === undefined || !/^(ERR_(SSL|TLS)|E[A-Z]+$)/.test(code)) return error;
-  return new Failure('CLUSTER_UNREACHABLE', `no connection to ${where}: ${code}`, {cause: error});
+  return new Failure('CLUSTER_UNREACHABLE', `no connection to ${where}: ${code}`, {
+    hint: 'check that a Teleport proxy answers there, and what stands between',
+    cause: error,
+  });
 }
 
 /** The code that says most, found along the causes; ETIMEDOUT when a signal's time was up. */

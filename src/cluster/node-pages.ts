@@ -25,5 +25,7 @@ export async function listNodes(connection: AuthConnection, keyword?: string): P
     if (startKey === '') return nodes;
   }
   const which = keyword === undefined ? '' : ` that match ${JSON.stringify(keyword)}`;
-  throw new Failure('CLUSTER_REPLY_INVALID', `the cluster has no end of nodes${which}`);
+  throw new Failure('CLUSTER_REPLY_INVALID', `the cluster has no end of nodes${which}`, {
+    hint: 'look at the log of the auth service',
+  });
 }

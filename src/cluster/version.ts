@@ -20,6 +20,7 @@ export function checkVersion(server: string, minClient?: string): void {
     throw new Failure(
       'CLUSTER_REPLY_INVALID',
       'the cluster does not tell its version in a form that is known',
+      {hint: 'check that a Teleport proxy answers there, and nothing else'},
     );
   }
   const {oldest, newest} = SUPPORTED;

@@ -2,6 +2,7 @@
 
 import {createPrivateKey, type KeyObject, randomUUID} from 'node:crypto';
 import type {SignatureSuite} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
 import {
   type Authorities,
   type Authority,
@@ -67,6 +68,11 @@ export interface StoredCluster {
 
 /** A cluster with new keys. Everything is made at once: only RSA (the legacy suite) takes noticeable time. */
 export async function newCluster(name: string, suite: SignatureSuite): Promise<ClusterState> {
+  if (!/^[a-zA-Z0-9.-]+$/.test(name)) {
+    throw new Failure('USAGE', `${JSON.stringify(name)} cannot be the name of a cluster`, {
+      hint: 'write letters, digits, dots and hyphens, as in --name dev.example',
+    });
+  }
   const [host, user, openssh, web, webKey, authKey] = await Promise.all([
     newAuthority('host', name, suite),
     newAuthority('user', name, suite),

@@ -24,7 +24,9 @@ export function parseListen(text: string): Address {
   const split = splitHostPort(text);
   const port = 'problem' in split || !/^\d{1,5}$/.test(split.port) ? Number.NaN : Number(split.port);
   if ('problem' in split || !(port <= 65_535)) {
-    throw new Failure('USAGE', `--listen wants host:port, not ${JSON.stringify(text)}`);
+    throw new Failure('USAGE', `--listen wants host:port, not ${JSON.stringify(text)}`, {
+      hint: 'write for example --listen 127.0.0.1:3080',
+    });
   }
   if (!isLoopback(split.host)) {
     throw new Failure('USAGE', `the development cluster listens on loopback only, not on ${split.host}`, {

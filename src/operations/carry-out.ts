@@ -9,7 +9,7 @@ import {revival} from '../host/service.js';
 import {apply} from '../plan/plan.js';
 import type {Step} from '../plan/step.js';
 import {type EffectiveConfig, parseEffective} from '../ssh/sshd-config/index.js';
-import {effectCheck, OWN_CHECK} from './changes.js';
+import {effectCheck} from './changes.js';
 import {describeWrites} from './describe.js';
 import {differences} from './effect.js';
 import type {Tools} from './join.js';
@@ -65,22 +65,8 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
     });
   } catch (error) {
     if (registered) await unregister(tools, work);
-    throw advised(await afterRestore(tools.host, work.scene.facts, work.steps, error), work);
+    throw await afterRestore(tools.host, work.scene.facts, work.steps, error);
   }
-}
-
-/** A command of the administrator's may end without a word: what to do with it. */
-function advised(error: unknown, {wish, scene}: Work): unknown {
-  if (!(error instanceof Failure) || error.hint !== undefined || wish.checkCommand === undefined)
-    return error;
-  if (!error.message.includes(OWN_CHECK)) return error;
-  const {code, message, detail, restored} = error;
-  return new Failure(code, message, {
-    hint: `run it by hand to see what it has against the configuration: ${wish.checkCommand} ${scene.facts.config}`,
-    ...(detail !== undefined && {detail}),
-    restored,
-    cause: error,
-  });
 }
 
 const sameWords = (one: readonly string[], other: readonly string[]) => one.join('\0') === other.join('\0');

@@ -153,8 +153,6 @@ export function effectCheck({facts}: Pick<Scene, 'facts'>): CommandStep {
   return {kind: 'check', argv: sshdCommand(facts.daemon, '-T', facts.config), why: 'sshd accepts the whole'};
 }
 
-export const OWN_CHECK = 'your own check';
-
 export function commandSteps(
   scene: Pick<Scene, 'facts'>,
   wish: Pick<JoinWish, 'checkCommand' | 'reloadCommand'>,
@@ -163,10 +161,13 @@ export function commandSteps(
   const steps: Step[] = [effectCheck(scene)];
   if (wish.checkCommand !== undefined) {
     const argv = ['/bin/sh', '-c', `${wish.checkCommand} "$1"`, 'sh', config];
-    steps.push({kind: 'check', argv, why: OWN_CHECK});
+    // It may end without a word.
+    const hint = `run it by hand to see what it has against the configuration: ${wish.checkCommand} ${config}`;
+    steps.push({kind: 'check', argv, why: 'your own check', hint});
   }
   const {argv, settle, text} = reloadOf(daemon, wish.reloadCommand);
-  if (argv !== undefined) steps.push({kind: 'command', argv, ...(settle && {settle}), why: text});
+  const hint = "look into sshd's log, and run that command by hand to see why it fails";
+  if (argv !== undefined) steps.push({kind: 'command', argv, ...(settle && {settle}), why: text, hint});
   return steps;
 }
 

@@ -86,5 +86,7 @@ function signed({keys}: Wanted, lines: readonly string[], {active, additional}: 
 }
 
 function noKey(): Failure {
-  return new Failure('HOST_UNSUITABLE', 'there is no host key to certify');
+  return new Failure('HOST_UNSUITABLE', 'there is no host key to certify', {
+    hint: 'make host keys with `ssh-keygen -A`, and restart sshd',
+  });
 }

@@ -22,7 +22,7 @@ import {authorityKind, rehearseScene} from './rehearsal.js';
 import {joinAgain} from './rejoin.js';
 import {interruptible, type Reporter} from './reporter.js';
 import {prepareScene} from './scene.js';
-import {type Connect, draft, type JoinWish} from './settings.js';
+import {addressWarning, type Connect, draft, type JoinWish} from './settings.js';
 import {mergeAuthorities, readExisting} from './user-authorities.js';
 import {judge, judgeReload} from './verdict.js';
 
@@ -110,6 +110,8 @@ async function joinFirst(tools: Tools, wish: JoinWish, cluster: Cluster, looking
   // A cluster may have changed its suite and not its authority: now it is known who signs.
   judge(scene, {line: credentials.userAuthorities[0] ?? ''});
   const address = settleAddress(wanted.address, credentials, scene);
+  const undialled = wanted.address === undefined ? addressWarning(address) : undefined;
+  if (undialled !== undefined) report.warn(undialled);
   const record = nodeOf({...wanted, nodeId, address});
   const node = wish.register ? await withExpiry(record, wanted.expires, cluster) : undefined;
   const outdated = node ? await checkUnused(tools, wish, credentials.session, node) : [];

@@ -10,16 +10,18 @@ const HINT_OF: Readonly<Record<string, string>> = {
   EROFS: 'the file system is mounted read-only',
   ENOSPC: 'free some space on that file system',
   EDQUOT: 'free some space: the quota is used up',
+  ENOTDIR: 'something that is no directory stands where one should be',
 };
+
+const ANY_HINT = 'see what is wrong there, then run this again';
 
 /** An error of the system as a Failure that names what was being done; anything else unchanged. */
 export function inWords(error: unknown, doing: string): unknown {
   const code = codeOf(error);
   if (error instanceof Failure || code === undefined) return error;
-  const hint = HINT_OF[code];
   return new Failure('HOST_UNSUITABLE', `cannot ${doing}: ${wordsOf(error)}`, {
     cause: error,
-    ...(hint === undefined ? {} : {hint}),
+    hint: HINT_OF[code] ?? ANY_HINT,
   });
 }
 

@@ -104,7 +104,7 @@ async function change(
   journal.done(await survey(host, step.path));
 }
 
-async function runStep(host: Host, {argv, why}: CommandStep): Promise<RunResult> {
+async function runStep(host: Host, {argv, why, hint}: CommandStep): Promise<RunResult> {
   const result = await host.run(argv);
   const {status, stdout, stderr} = result;
   if (status === 0) return result;
@@ -112,6 +112,7 @@ async function runStep(host: Host, {argv, why}: CommandStep): Promise<RunResult>
     status === undefined ? 'was ended by a signal or took too long' : `ended with status ${status}`;
   throw new Failure('HOST_UNSUITABLE', `${why}: \`${argv.join(' ')}\` ${ended}`, {
     detail: (stderr.trim() === '' ? stdout : stderr).trim(),
+    hint: hint ?? 'run that command by hand to see why it fails',
   });
 }
 

@@ -53,9 +53,16 @@ export type Step =
       readonly settle?: readonly string[];
       readonly lasting?: Lasting;
       readonly why: string;
+      /** What a person can do when it fails. */
+      readonly hint?: string;
     }
   /** A command that must exit 0 for the plan to go on; it changes nothing. */
-  | {readonly kind: 'check'; readonly argv: readonly string[]; readonly why: string};
+  | {
+      readonly kind: 'check';
+      readonly argv: readonly string[];
+      readonly why: string;
+      readonly hint?: string;
+    };
 
 export type PathStep = Extract<Step, {kind: 'path'}>;
 export type CommandStep = Extract<Step, {kind: 'command' | 'check'}>;

@@ -105,6 +105,14 @@ describe('embedded cluster: state and commands', () => {
     await cluster.close();
   });
 
+  it('has a name that can be one of a host', async () => {
+    for (const name of ['', 'two words', 'a/b', 'dévelopment']) {
+      const error = await start({name, dir: join(dir, 'nameless')}).catch((reason) => reason);
+      expect(error, name).to.be.instanceOf(Failure).and.include({code: 'USAGE'});
+      expect(error.hint, name).to.include('--name');
+    }
+  });
+
   it('listens on loopback only', async () => {
     for (const listen of [
       '0.0.0.0:0',
@@ -117,6 +125,7 @@ describe('embedded cluster: state and commands', () => {
     ]) {
       const error = await start({listen}).catch((reason) => reason);
       expect(error, listen).to.be.instanceOf(Failure).and.include({code: 'USAGE'});
+      expect(error.hint, listen).to.include('127.0.0.1:');
     }
     const cluster = await start({listen: 'localhost:0'});
     expect(cluster.proxy).to.match(/^localhost:\d+$/);

@@ -210,6 +210,19 @@ describe('join openssh on a host that is not fit for it', () => {
     });
   }
 
+  it('with a file where the data directory should be, or above it', async () => {
+    const under = (path: string) => ({spent: true, flags: {'data-dir': path}});
+    const {config: file} = stage.sshd;
+    await refused(stage, {...UNSUITABLE, says: /is not a directory/}, [], under(file));
+    const {error} = await refused(
+      stage,
+      {...UNSUITABLE, says: /: not a directory/},
+      [],
+      under(`${file}/data`),
+    );
+    expect(error?.hint).to.include('stands where one should be');
+  });
+
   it('with a full disk: put back, or never begun', async function () {
     if (!isRoot || spawnSync('unshare', ['-m', 'true']).status !== 0) skip(this, 'no mount namespaces here');
     const disk = join(stage.root, 'disk');

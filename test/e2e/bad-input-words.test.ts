@@ -146,6 +146,7 @@ describe('join openssh with words that cannot be meant', () => {
   it('refuses flags that it does not know, or that contradict each other', async () => {
     await refused(stage, {...USAGE, says: /nonexistent flag/i}, ['--no-such-flag']);
     await refused(stage, USAGE, ['--token-file', '/dev/null']);
+    await refused(stage, {...USAGE, says: /--prove-login: expected a login/}, ['--prove-login', '']);
     await refused(stage, USAGE, ['--exit-code']);
     await refused(stage, USAGE, [], withFlag('timeout', '0'));
     await refused(stage, USAGE, ['--join-method', 'kubernetes']);

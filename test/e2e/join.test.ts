@@ -2,7 +2,8 @@ import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {agentless} from '../support/cli.js';
-import {Stage} from '../support/stage.js';
+import {withFlags} from '../support/flags.js';
+import {envelope, Stage} from '../support/stage.js';
 
 describe('join openssh, end to end', () => {
   let stage: Stage;
@@ -87,6 +88,21 @@ describe('join openssh, end to end', () => {
     expect(readFileSync(stage.sshd.log, 'latin1').slice(log.length)).to.not.match(/SIGHUP|Server listening/);
     expect(stage.cluster.nodes()).to.have.length(1);
     expect(stage.cluster.stats.requests['POST /webapi/host/credentials'] ?? 1).to.equal(1);
+  });
+
+  it('without an address takes the one that the cluster sees, and warns where that is loopback', async () => {
+    const words = withFlags([...stage.words, '--token', '-', '--json'], {address: undefined});
+    const first = envelope(await agentless(words, {input: stage.cluster.token}));
+    expect(first.exit, JSON.stringify(first)).to.equal(0);
+    const address = `127.0.0.1:${stage.sshd.port}`;
+    expect(first.result.node.address).to.equal(address);
+    expect(first.warnings.filter((warning) => warning.startsWith(`${address} is a loopback`))).to.have.length(
+      1,
+    );
+    expect(stage.cluster.nodes()[0]?.address).to.equal(address);
+    expect((await stage.loginByCertificate('127.0.0.1')).stdout).to.equal('hello\n');
+    const second = envelope(await agentless(words, {input: stage.cluster.token}));
+    expect([second.exit, second.changed]).to.deep.equal([0, false]);
   });
 
   it('takes relative paths from where it runs, and is found by their whole names afterwards', async () => {

@@ -71,7 +71,10 @@ describe('a join that fails once sshd is asked to reload', function () {
   });
 
   it('a restart command that fails', async () => {
-    await expectRestored(['--sshd-restart-command', 'echo not today >&2; exit 3'], /ended with status 3/);
+    const words = ['--sshd-restart-command', 'echo not today >&2; exit 3'];
+    const {error} = await expectRestored(words, /ended with status 3/);
+    expect(error?.detail).to.equal('not today');
+    expect(error?.hint).to.include('run that command by hand');
   });
 
   it('a restart command that does nothing: what was written is not served', async () => {

@@ -79,8 +79,9 @@ describe('a join that is interrupted', function () {
         started: (_, kill) => setTimeout(() => kill('SIGTERM'), 250),
       });
       if (status === 143 || stdout === '') return;
-      const {error} = JSON.parse(stdout) as {error?: {code: string}};
+      const {error} = JSON.parse(stdout) as {error?: {code: string; hint?: string}};
       expect([status, error?.code]).to.deep.equal([130, 'INTERRUPTED']);
+      expect(error?.hint).to.be.a('string');
     });
   });
 

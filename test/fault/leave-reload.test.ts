@@ -69,7 +69,9 @@ describe('a leave that fails once sshd is asked to reload', function () {
   });
 
   it('a restart command that fails', async () => {
-    await expectStillJoined(['--sshd-restart-command', 'echo not today >&2; exit 3'], /ended with status 3/);
+    const words = ['--sshd-restart-command', 'echo not today >&2; exit 3'];
+    const {error} = await expectStillJoined(words, /ended with status 3/);
+    expect(error?.hint).to.include('run that command by hand');
   });
 
   it('a restart command that does nothing: our certificates are still served', async () => {
@@ -86,6 +88,7 @@ describe('a leave that fails once sshd is asked to reload', function () {
       /your own check: .* ended with status 1/,
     );
     expect(error?.detail).to.include('policy violation');
+    expect(error?.hint).to.include('run it by hand');
   });
 
   it('a change of others right before the end, which nobody meant', async () => {

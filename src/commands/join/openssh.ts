@@ -1,4 +1,5 @@
 import {userInfo} from 'node:os';
+import {CLIError} from '@oclif/core/errors';
 import * as Flags from '@oclif/core/flags';
 import {EXIT} from '../../errors.js';
 import {shellWord} from '../../host/shell-word.js';
@@ -83,6 +84,10 @@ failed and not fully restored, 130 interrupted and restored.`;
       summary: 'also rehearse a login with a throw-away certificate; repeatable',
       helpValue: 'LOGIN',
       multiple: true,
+      parse: async (given) => {
+        if (given !== '') return given;
+        throw new CLIError('expected a login but received nothing');
+      },
     }),
     rehearsal: Flags.boolean({
       summary: 'try everything on a throw-away sshd before the host is changed',

@@ -96,9 +96,10 @@ for (const suite of ['legacy', 'balanced-v1', 'fips-v1'] as const) {
         const {active, additional} = readAuthority(answer, type, cluster);
         expect([active.length, additional.length]).to.deep.equal([1, 0]);
         if (type === 'host') expect(text(`${suite}/ssh-ca.pub`).trim()).to.contain(active[0]);
-        expect(() => readAuthority(answer, type, 'x.test')).to.throw(
-          'the answer of the cluster is not right',
-        );
+        expect(() => readAuthority(answer, type, 'x.test'))
+          .to.throw('the answer of the cluster is not right')
+          .with.property('hint')
+          .that.is.a('string');
         expect(() => readAuthority(answer, type === 'host' ? 'openssh' : 'host', cluster)).to.throw(
           'not right',
         );

@@ -8,7 +8,10 @@ describe('versions of a cluster', () => {
       checkVersion(server, minClient);
       return 'ok';
     } catch (error) {
-      if (error instanceof Failure) return `${error.code}: ${error.message}`;
+      if (error instanceof Failure) {
+        expect(error.hint, server).to.be.a('string');
+        return `${error.code}: ${error.message}`;
+      }
       throw error;
     }
   };

@@ -133,6 +133,13 @@ describe('facts in one line', () => {
       expect(seen('2001:db8::7')).to.equal('[2001:db8::7]:2222');
     });
 
+    it('is a loopback one where the cluster has replaced what it was asked to, and added nothing', () => {
+      const local = credentials(certificate(['web1', 'localhost', '127.0.0.1', '::1']));
+      expect(settleAddress(undefined, local, scene)).to.equal('127.0.0.1:2222');
+      const named = {...scene, names: [...scene.names, '10.0.0.5']};
+      expect(() => settleAddress(undefined, local, named), 'or it has seen that one').to.throw(/did not say/);
+    });
+
     it('has to be given where the cluster did not say', () => {
       for (const given of [credentials(), credentials(certificate(['web1', '127.0.0.1', '0.0.0.0']))]) {
         expect(() => settleAddress(undefined, given, scene))

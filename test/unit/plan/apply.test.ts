@@ -318,6 +318,7 @@ describe('applying a plan', () => {
       }).catch((reason: unknown) => reason);
       expect(error).to.be.an.instanceOf(Failure);
       expect((error as Failure).message).to.include('cannot prepare /proc/agentless/data');
+      expect((error as Failure).hint).to.be.a('string');
       expect(dirname(dataDir)).to.equal(root);
     });
   });
