@@ -32,7 +32,7 @@ describe("PAM, by the system's sshd", function () {
     if (started === undefined) skip(this, 'needs root and mount namespaces');
     stage = started;
     shape = stage.shape;
-    if (!/^usepam yes/m.test(stage.effective))
+    if (stage.effective.one('usepam') !== 'yes')
       skip(this, 'the stock sshd_config of this system does not use PAM');
     first = await stage.joined();
     stage.keep('joined');
@@ -59,7 +59,7 @@ describe("PAM, by the system's sshd", function () {
       );
       if (shape === 'service') {
         expect(touched).to.deep.equal(['teleport']);
-        expect(stage.effective).to.match(/^pamservicename teleport$/m);
+        expect(stage.effective.one('pamservicename')).to.equal('teleport');
       } else {
         expect(touched.sort()).to.deep.equal(['sshd', 'teleport']);
         expect(rules().filter((line) => line.includes(MARK))).to.have.length(2);
@@ -317,7 +317,7 @@ describe("PAM, by the system's sshd", function () {
       expect((await stage.joined()).changed).to.equal(false);
       expect(await theirs()).to.deep.equal(before);
       expect(stage.exists('/etc/agentless')).to.equal(false);
-      expect(stage.effective).to.not.match(/^pamservicename teleport/m);
+      expect(stage.effective.one('pamservicename')).to.not.equal('teleport');
       await everybodyGetsIn();
     });
 
