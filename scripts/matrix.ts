@@ -10,7 +10,8 @@
 // that was built and installed with its client (PREFIX/sbin/sshd, PREFIX/bin/ssh), e.g. 7.9: it takes the place of this
 // machine's own. The node that runs this must also run on the oldest release, as those of nodejs.org do.
 //
-// One line for each run; the whole output of one that fails goes to standard error. Exit 1 if any failed.
+// One line for each run, and one for each reason why tests were skipped; the whole output of one that fails goes to
+// standard error. Exit 1 if any failed.
 
 import {spawn} from 'node:child_process';
 import {existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmdirSync, rmSync} from 'node:fs';
@@ -37,9 +38,10 @@ const MOCHA =
   'node node_modules/mocha/bin/mocha.js --no-config --import=tsx --no-experimental-require-module --extension ts ' +
   '--timeout 60000 --reporter ./test/support/reporter.cjs';
 /** Every test that meets an sshd. */
-const ALL = ['unit/host/*', 'unit/operations/*', 'unit/ssh/*', 'fault/join-*', 'fault/leave-*', 'e2e/*'].map(
-  (names) => `test/${names}.test.ts`,
-);
+const ALL = [
+  ...['unit/host/*', 'unit/operations/*', 'unit/ssh/*'],
+  ...['fault/join-*', 'fault/leave-*', 'fault/pam-*', 'e2e/*'],
+].map((names) => `test/${names}.test.ts`);
 const SYSTEMD = ['test/matrix/*.test.ts'];
 
 interface Run {
@@ -107,8 +109,17 @@ async function carriedOut({title, system, mode, spec}: Run): Promise<boolean> {
   const counts = /^\d+ passed, \d+ failed, \d+ skipped$/m.exec(text)?.[0];
   const seconds = `${Math.round((Date.now() - start) / 1000)} s`;
   line(title, await versionOf(root, prefix), `${counts ?? 'did not run'}  ${seconds}`);
+  for (const [reason, count] of skippedFor(text)) line('', '', `${count} skipped: ${reason}`);
   if (status !== 0) process.stderr.write(`${text}\n`);
   return status === 0 && counts !== undefined;
+}
+
+/** A skip that is not expected there is a check that has gone unnoticed: reasons, and how many tests had each. */
+function skippedFor(text: string): ReadonlyMap<string, number> {
+  const reasons = new Map<string, number>();
+  for (const [, reason = ''] of text.matchAll(/ \(skipped: (.*)\)$/gm))
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  return reasons;
 }
 
 async function versionOf(root: string, prefix: string): Promise<string> {

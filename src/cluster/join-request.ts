@@ -1,9 +1,9 @@
 // Joining: POST /webapi/host/credentials, the endpoint that every supported cluster has, or the gRPC stream that a token
 // of method iam needs.
 
-import {createPublicKey, generateKeyPair, type KeyObject} from 'node:crypto';
-import {promisify} from 'node:util';
+import {createPublicKey, type KeyObject} from 'node:crypto';
 import {Failure, Secret} from '../errors.js';
+import {generateKeyAside} from '../ssh/generate.js';
 import type {CallerProof} from './aws/caller-identity.js';
 import type {ClusterInfo, JoinRequest, JoinResult, SignatureSuite} from './cluster.js';
 import {type Deadline, retry} from './deadline.js';
@@ -52,13 +52,9 @@ export async function join({web, info, pins, deadline}: Joining, request: JoinRe
   };
 }
 
-const generate = promisify(generateKeyPair);
-
-/** Clusters of the legacy suite get RSA, as their own agents do. Made off the main thread: RSA takes a while. */
-async function newTlsKey(suite: SignatureSuite): Promise<KeyObject> {
-  const pair =
-    suite === 'legacy' ? generate('rsa', {modulusLength: 2048}) : generate('ec', {namedCurve: 'P-256'});
-  return (await pair).privateKey;
+/** Clusters of the legacy suite get RSA, as their own agents do. */
+function newTlsKey(suite: SignatureSuite): Promise<KeyObject> {
+  return generateKeyAside(suite === 'legacy' ? 'rsa2048' : 'p256');
 }
 
 /** The PEM of a key's public half, under the label that goes with its type. */

@@ -36,7 +36,7 @@ const HEADLINES: Readonly<Record<ProblemKind, (joined: string) => string>> = {
 /** These are told apart: with them nobody reaches the host through the cluster. */
 const UNSERVED = new Set(['LINES_MISSING', 'NOT_SERVED', 'NOT_IN_EFFECT', 'OVERRIDDEN']);
 /** And these: it is reached, and lets nobody in. */
-const CLOSED = new Set(['AUTHORITY_MISSING', 'USER_AUTHORITY']);
+const CLOSED = new Set(['AUTHORITY_MISSING', 'USER_AUTHORITY', 'LOGINS_DENIED']);
 
 function headline(report: Status): string {
   const {state, cluster, since, node, problems, certificates} = report;

@@ -1,10 +1,9 @@
 // Which key types a signature suite asks for, and how they are made.
 
-import {generateKeyPair, type KeyObject} from 'node:crypto';
-import {promisify} from 'node:util';
 import type {SignatureSuite} from '../cluster/cluster.js';
+import type {KeyKind as KeyType} from '../ssh/generate.js';
 
-export type KeyType = 'ed25519' | 'p256' | 'rsa2048';
+export {generateKeyAside as newKey, type KeyKind as KeyType} from '../ssh/generate.js';
 
 export interface SuiteKeys {
   /** SSH keys of the host, user and openssh authorities. */
@@ -23,17 +22,3 @@ export const SUITES: Readonly<Record<SignatureSuite, SuiteKeys>> = {
   'fips-v1': {sshAuthority: 'p256', tlsAuthority: 'p256', identity: 'p256', user: 'p256'},
   'hsm-v1': {sshAuthority: 'p256', tlsAuthority: 'p256', identity: 'p256', user: 'ed25519'},
 };
-
-const generate = promisify(generateKeyPair);
-
-/** A fresh private key, made off the main thread: RSA takes tens of milliseconds. */
-export async function newKey(type: KeyType): Promise<KeyObject> {
-  switch (type) {
-    case 'ed25519':
-      return (await generate('ed25519')).privateKey;
-    case 'p256':
-      return (await generate('ec', {namedCurve: 'P-256'})).privateKey;
-    case 'rsa2048':
-      return (await generate('rsa', {modulusLength: 2048})).privateKey;
-  }
-}

@@ -20,7 +20,12 @@ export type OurType = (typeof OUR_TYPES)[number];
  * in all four types at once.
  */
 function ownLine(type: OurType, service: string, endsTheLineAbove: boolean): string {
-  return `${type} substack ${service} ${MARK}${endsTheLineAbove ? ENDED : ''}`;
+  return `${ownRule(type, service)} ${MARK}${endsTheLineAbove ? ENDED : ''}`;
+}
+
+/** What such a line says to PAM. */
+export function ownRule(type: OurType, service: string): string {
+  return `${type} substack ${service}`;
 }
 
 /** Where a line of ours goes: before the line with this index, or at the end. */
@@ -55,6 +60,7 @@ export function withOurLines({lines}: Stack, places: readonly OwnPlace[], servic
 export type Presence =
   | {readonly kind: 'absent'}
   | {readonly kind: 'placed'; readonly lines: Readonly<Record<OurType, OwnLine>>}
+  | {readonly kind: 'half'; readonly missing: OurType}
   | {readonly kind: 'damaged'; readonly line: number; readonly problem: string};
 
 export type OwnLine = Line & {readonly content: Include & {readonly type: OurType}};
@@ -63,20 +69,14 @@ export function presence(lines: readonly Line[]): Presence {
   const marked = lines.filter(({raw}) => raw.includes(MARK));
   const [account, ...accounts] = marked.filter((line) => isOwn(line, 'account'));
   const [session, ...sessions] = marked.filter((line) => isOwn(line, 'session'));
-  const [first, ...others] = marked;
-  if (first === undefined) return {kind: 'absent'};
+  if (marked.length === 0) return {kind: 'absent'};
   const odd = marked.find((line) => !OUR_TYPES.some((type) => isOwn(line, type)));
   if (odd)
     return {kind: 'damaged', line: odd.number, problem: 'has our mark and is not the line that was placed'};
   const twice = [...accounts, ...sessions][0];
   if (twice) return {kind: 'damaged', line: twice.number, problem: 'is a line of ours that is there already'};
   if (account && session) return {kind: 'placed', lines: {account, session}};
-  const missing = account ? 'session' : 'account';
-  return {
-    kind: 'damaged',
-    line: (others[0] ?? first).number,
-    problem: `is ours, but our ${missing} line is gone`,
-  };
+  return {kind: 'half', missing: account ? 'session' : 'account'};
 }
 
 /** Whether both our lines are there, each once and as they were placed. */

@@ -28,7 +28,7 @@ export interface Placed {
 
 /**
  * Puts our two lines into a service file. Placing over what was placed gives the same text as long as the place is
- * good, and moves the lines once it is not.
+ * good, and moves the lines once it is not. Where one of the two is gone both are placed anew.
  */
 export function place(text: string, wish: Wish): Placed | Refusal {
   const {lines} = parseStack(text);

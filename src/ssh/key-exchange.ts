@@ -3,7 +3,8 @@
 //
 // ssh-keyscan does the same, at the price of a post-quantum exchange for each key.
 
-import {createECDH, generateKeyPairSync, randomBytes} from 'node:crypto';
+import {createECDH, randomBytes} from 'node:crypto';
+import {generateX25519} from './generate.js';
 import {concatBytes, encodeString, encodeUint32, SshFormatError, WireReader} from './wire.js';
 
 const KEXINIT = 20;
@@ -131,8 +132,7 @@ function openExchange(kexinit: Uint8Array): Uint8Array {
 
 function publicHalf(curve: string | undefined): Uint8Array {
   if (curve !== undefined) return createECDH(curve).generateKeys();
-  const {x} = generateKeyPairSync('x25519').publicKey.export({format: 'jwk'});
-  return Buffer.from(x ?? '', 'base64url');
+  return generateX25519();
 }
 
 function packet(payload: Uint8Array): Uint8Array {

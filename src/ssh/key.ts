@@ -1,9 +1,10 @@
 // SSH public keys as OpenSSH writes them, strictly read, and the way between them and the keys of node:crypto.
 
-import {createHash, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject} from 'node:crypto';
+import {createHash, createPublicKey, type JsonWebKey, type KeyObject} from 'node:crypto';
 import {encodeKeyFields, isKeyType, type KeyType, keyTypeOf, readKeyFields} from './key-fields.js';
 import {concatBytes, encodeString, SshFormatError, WireReader} from './wire.js';
 
+export {generateKey} from './generate.js';
 export type {KeyType} from './key-fields.js';
 
 export interface PublicKey {
@@ -70,13 +71,6 @@ export function publicBlob(key: KeyObject): Uint8Array {
   const type = keyTypeOf(jwk);
   if (type === undefined) throw new SshFormatError('OpenSSH has no such kind of key');
   return concatBytes(encodeString(type), encodeKeyFields(type, jwk));
-}
-
-/** A fresh private key. */
-export function generateKey(kind: 'ed25519' | 'p256' | 'rsa2048'): KeyObject {
-  if (kind === 'ed25519') return generateKeyPairSync('ed25519').privateKey;
-  if (kind === 'p256') return generateKeyPairSync('ec', {namedCurve: 'P-256'}).privateKey;
-  return generateKeyPairSync('rsa', {modulusLength: 2048}).privateKey;
 }
 
 /**

@@ -176,10 +176,15 @@ describe('pam show', function () {
       stage.edit('/etc/pam.d/sshd', (text) => text.replace(/^(account|session) substack teleport.*\n/gm, ''));
       const missing = await show();
       expect(problems(missing)).to.deep.equal([
-        ['LINES_MISSING', 'our two lines are not in /etc/pam.d/sshd', REPAIR],
+        ['LINES_MISSING', 'account substack teleport, session substack teleport in /etc/pam.d/sshd', REPAIR],
       ]);
       stage.restore();
       stage.edit('/etc/pam.d/sshd', (text) => text.replace(/^session substack teleport.*\n/m, ''));
+      expect(problems(await show())).to.deep.equal([
+        ['LINES_MISSING', 'session substack teleport in /etc/pam.d/sshd', REPAIR],
+      ]);
+      stage.restore();
+      stage.edit('/etc/pam.d/sshd', (text) => text.replace(/^session substack teleport/m, '#$&'));
       expect(codes(await show())).to.deep.equal(['LINES_DAMAGED']);
       stage.restore();
       stage.edit('/etc/pam.d/sshd', (text) => `account sufficient pam_permit.so\n${text}`);

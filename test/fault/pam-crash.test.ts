@@ -80,13 +80,13 @@ describe('PAM, when the process is killed', function () {
   }
 
   function deaths(operations: readonly string[], {first, every}: Subject): readonly string[] {
-    return operations
-      .slice(operations.findIndex((operation) => first.test(operation)))
-      .flatMap((operation, index) => {
-        if (ALL || operation.includes(' /etc/pam.d/')) return [`${operation} before`, `${operation} after`];
-        if (index % every !== 0) return [];
-        return [`${operation} ${(index / every) % 2 === 0 ? 'before' : 'after'}`];
-      });
+    const begin = operations.findIndex((operation) => first.test(operation));
+    expect(begin, `${first} in ${operations.join('\n')}`).to.not.equal(-1);
+    return operations.slice(begin).flatMap((operation, index) => {
+      if (ALL || operation.includes(' /etc/pam.d/')) return [`${operation} before`, `${operation} after`];
+      if (index % every !== 0) return [];
+      return [`${operation} ${(index / every) % 2 === 0 ? 'before' : 'after'}`];
+    });
   }
 
   async function dies(words: readonly string[], at: string): Promise<void> {

@@ -1,9 +1,9 @@
 // Loaded by node before the built program (--require): writes down each operation of it that changes files, and kills the
 // process right before or after one of them. DIE_LOG names a file for a line each; DIE_AT is such a line and the word
-// "before" or "after". A line is "rename /etc/pam.d/sshd 1": what, where, and for the how manieth time.
+// "before" or "after". A line is "rename /etc/pam.d/sshd 1": what, where, and for the how manieth time. The lock is taken by
+// other calls, and has tests of its own.
 
-const {constants, appendFileSync} = require('node:fs');
-const promises = require('node:fs/promises');
+const fs = require('node:fs');
 
 const counts = new Map();
 
@@ -16,10 +16,10 @@ function mark(what, path) {
   return `${operation} ${counts.get(operation)}`;
 }
 
-async function carryOut(operation, work) {
-  if (process.env.DIE_LOG) appendFileSync(process.env.DIE_LOG, `${operation}\n`);
+function carryOut(operation, work) {
+  if (process.env.DIE_LOG) fs.appendFileSync(process.env.DIE_LOG, `${operation}\n`);
   if (process.env.DIE_AT === `${operation} before`) process.kill(process.pid, 'SIGKILL');
-  const result = await work();
+  const result = work();
   if (process.env.DIE_AT === `${operation} after`) process.kill(process.pid, 'SIGKILL');
   return result;
 }
@@ -30,19 +30,27 @@ for (const [what, at] of [
   ['rm', 0],
   ['rmdir', 0],
 ]) {
-  const real = promises[what];
-  promises[what] = (...args) => {
+  const real = fs[`${what}Sync`];
+  fs[`${what}Sync`] = (...args) => {
     // A name beside its place comes into being and goes with every write.
     if (what === 'rm' && String(args[0]).endsWith('.agentless-tmp')) return real(...args);
     return carryOut(mark(what, args[at]), () => real(...args));
   };
 }
 
-const {open} = promises;
-promises.open = async (path, flags, ...rest) => {
-  const file = await open(path, flags, ...rest);
-  if (typeof flags !== 'number' || (flags & constants.O_APPEND) === 0) return file;
-  const write = file.writeFile.bind(file);
-  file.writeFile = (...args) => carryOut(mark('append', path), () => write(...args));
+/** Files that are open to be added to, by descriptor. */
+const journals = new Map();
+const {openSync, closeSync, writeFileSync} = fs;
+fs.openSync = (path, flags, ...rest) => {
+  const file = openSync(path, flags, ...rest);
+  if (typeof flags === 'number' && (flags & fs.constants.O_APPEND) !== 0) journals.set(file, path);
   return file;
 };
+fs.closeSync = (file) => {
+  journals.delete(file);
+  closeSync(file);
+};
+fs.writeFileSync = (file, ...rest) =>
+  journals.has(file)
+    ? carryOut(mark('append', journals.get(file)), () => writeFileSync(file, ...rest))
+    : writeFileSync(file, ...rest);

@@ -16,6 +16,7 @@ import {dirname, join} from 'node:path';
 import {expect} from 'chai';
 import {findSshd} from '../../src/demo/private-sshd.js';
 import {formatPublicKey, generateKey, opensshPrivateKey, publicBlob} from '../../src/ssh/key.js';
+import {type EffectiveConfig, parseEffective} from '../../src/ssh/sshd-config/index.js';
 import {agentless, type CliOptions} from './cli.js';
 import {type TemporaryCluster, temporaryCluster} from './dev-cluster.js';
 import {freePort} from './free-port.js';
@@ -78,12 +79,12 @@ export class SystemStage {
 
   /** How PAM takes part: sshd from 9.8 on can be told the name of its service. */
   get shape(): 'add-on' | 'service' {
-    return /^pamservicename /m.test(this.effective) ? 'service' : 'add-on';
+    return this.effective.has('pamservicename') ? 'service' : 'add-on';
   }
 
   /** What sshd would do, as `sshd -T` has it. */
-  get effective(): string {
-    return this.space.run(SSHD, '-T', '-f', '/etc/ssh/sshd_config');
+  get effective(): EffectiveConfig {
+    return parseEffective(this.space.run(SSHD, '-T', '-f', '/etc/ssh/sshd_config'));
   }
 
   /** A path inside, as it is seen from outside. */

@@ -24,6 +24,7 @@ export const CHECKS = [
   'settings',
   'policy',
   'login',
+  'PAM',
 ] as const;
 
 export type Check = (typeof CHECKS)[number];
@@ -67,7 +68,7 @@ export function bad(
 /** What `status` calls a problem; renewals that are due are no failures yet. */
 export function findingOf(check: Check, one: Problem): Finding {
   const {code, message, detail, fix} = one;
-  const text = code === 'LINES_MISSING' ? `missing: ${message}` : message;
+  const text = code.endsWith('LINES_MISSING') ? `missing: ${message}` : message;
   return {...bad(kindOf(one) === 'due' ? 'warn' : 'fail', check, text, {proof: detail ?? '', fix}), code};
 }
 

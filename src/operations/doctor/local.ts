@@ -2,8 +2,10 @@
 
 import {type Glance, isForRootOnly} from '../../host/glance.js';
 import type {Host} from '../../host/host.js';
+import {PAM_PLACES, pamPaths} from '../pam/places.js';
 import type {Inspection} from '../status/inspect.js';
 import type {Asked} from '../status/online.js';
+import {isPamProblem} from '../status/pam.js';
 import type {Past} from '../status/past.js';
 import {type Commands, type Problem, type ProblemCode, refusedConfig} from '../status/problem.js';
 import {addressFinding, optionsFinding, servedFindings, sshdFinding} from './daemon.js';
@@ -71,7 +73,12 @@ export async function localFindings(
     ...findingsOf('identity', past.problems.filter(of(IDENTITY)), undefined),
     ...(joined ? [await addressFinding(host, sight, settings.address, held)] : []),
     sshdFinding(sight),
-    ...configFindings(sight, problems.filter(of(CONFIG)), joined, commands),
+    ...configFindings(
+      sight,
+      problems.filter((one) => of(CONFIG)(one) && !isPamProblem(one)),
+      joined,
+      commands,
+    ),
     optionsFinding(sight),
     ...(joined ? await servedFindings(host, sight, held, commands) : []),
     ...(joined
@@ -85,7 +92,17 @@ export async function localFindings(
     await revokedFinding(host, sight, trusted),
     ...settingFindings(sight, inspection, authority),
     await policyFinding(host, typesInUse(sight, inspection)),
+    ...findingsOf('PAM', problems.filter(isPamProblem), pamIsWell(patient)),
   ];
+}
+
+/** Nothing is said where PAM was left alone, nor where only root could tell. */
+function pamIsWell({past: {settings}, sight: {facts}}: Patient): Finding | undefined {
+  const pam = settings?.pam;
+  if (typeof pam !== 'object' || facts === undefined) return undefined;
+  const {service} = pamPaths(PAM_PLACES);
+  const how = pam.shape === 'service' ? `sshd asks for ${service}` : `${service} is part of "${pam.base}"`;
+  return ok('PAM', `${how}, which runs the hooks of this site`);
 }
 
 function recordFindings(past: Past, {held}: Inspection): Finding[] {

@@ -36,7 +36,7 @@ async function lookAgain(host: Host, {login}: PlannedAccount): Promise<Account |
   return (await lookAtAccounts(host, [login])).accounts.get(login);
 }
 
-const isThere = async (host: Host, path: string): Promise<boolean> =>
+export const isThere = async (host: Host, path: string): Promise<boolean> =>
   (await host.look(path).catch(() => undefined)) !== undefined;
 
 function failed({login}: PlannedAccount, {argv}: Command, {status, stdout, stderr}: RunResult): Failure {

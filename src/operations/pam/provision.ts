@@ -8,7 +8,7 @@ import {refuseUnwritable} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
 import type {Reporter} from '../reporter.js';
 import {parseGroups, parseLogins, parseShell, parseTemplate} from './logins.js';
-import {makeAccount} from './make-account.js';
+import {isThere, makeAccount} from './make-account.js';
 import {type PlannedAccount, planAccounts} from './plan-accounts.js';
 
 export interface ProvisionTools {
@@ -65,6 +65,7 @@ export async function provision(tools: ProvisionTools, wish: ProvisionWish): Pro
   const groups = wish.groups === undefined ? undefined : parseGroups(wish.groups);
   const found = await lookAtAccounts(host, [...new Set([...logins, ...(template ? [template] : [])])]);
   const missing = logins.filter((login) => !found.accounts.has(login));
+  if (wish.home) for (const warning of await homelessWarnings(host, found, logins)) report.warn(warning);
   if (missing.length === 0) return {changed: false, accounts: logins.map((login) => existing(found, login))};
   const maker = readyMaker(found);
   const {plans, warnings} = await planAccounts(host, found, missing, {
@@ -78,6 +79,22 @@ export async function provision(tools: ProvisionTools, wish: ProvisionWish): Pro
     ? new Map(plans.map((plan) => [plan.login, wouldMake(maker, plan)]))
     : await makeAll(tools, maker, plans);
   return {changed: true, accounts: logins.map((login) => done.get(login) ?? existing(found, login))};
+}
+
+/** Killed in the middle of an account, useradd leaves one without a home, and the next run takes it for somebody's. */
+async function homelessWarnings(
+  host: Host,
+  {accounts}: Accounts,
+  logins: readonly string[],
+): Promise<readonly string[]> {
+  const warnings = logins.map(async (login) => {
+    const home = accounts.get(login)?.home;
+    if (home === undefined || home === '' || (await isThere(host, home))) return [];
+    return [
+      `${login} exists, and its home ${home} does not; if a run was cut off: sudo userdel ${login}, and run this again`,
+    ];
+  });
+  return (await Promise.all(warnings)).flat();
 }
 
 function readyMaker({uid, unwritable, maker}: Accounts): Maker {

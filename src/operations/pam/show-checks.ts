@@ -2,7 +2,7 @@
 
 import type {Host} from '../../host/host.js';
 import type {Probe} from '../../host/probe.js';
-import {presence} from '../../pam/own-lines.js';
+import {OUR_TYPES, ownRule, presence} from '../../pam/own-lines.js';
 import {place} from '../../pam/place.js';
 import {parseStack} from '../../pam/stack.js';
 import {identityPaths} from '../changes.js';
@@ -65,7 +65,7 @@ export function reachProblems(
   installed: Installed,
   rules: ServiceRules | undefined,
   stored: StoredPam,
-  known: readonly PamProblem[],
+  known: readonly {readonly message: string}[],
   commands: Commands,
 ): {readonly problems: readonly PamProblem[]; readonly notes: readonly string[]} {
   const none = {problems: [], notes: []};
@@ -106,8 +106,11 @@ function denialProblems({file, types}: ServiceRules): PamProblem[] {
 function lineProblems({file, text, includes}: ServiceRules, required: boolean, {repair}: Commands) {
   const found = presence(parseStack(text).lines);
   const only = (one: PamProblem) => ({problems: [one], notes: []});
-  if (found.kind === 'absent')
-    return only(pamProblem('LINES_MISSING', `our two lines are not in ${file}`, repair));
+  const missing = found.kind === 'absent' ? OUR_TYPES : found.kind === 'half' ? [found.missing] : [];
+  if (missing.length > 0) {
+    const lines = missing.map((type) => ownRule(type, SERVICE)).join(', ');
+    return only(pamProblem('LINES_MISSING', `${lines} in ${file}`, repair));
+  }
   if (found.kind === 'damaged')
     return only(
       pamProblem(

@@ -15,6 +15,7 @@ import {type Held, judgeCertificate, readCertificates, uncertifiedKeys} from './
 import {effectProblems, missingLines} from './effect.js';
 import {compareFiles} from './files.js';
 import {type Intent, intentOf, type Placed} from './intent.js';
+import {pamProblems} from './pam.js';
 import {isIdentityLost, type Past} from './past.js';
 import type {Commands, Problem} from './problem.js';
 import {certifiedByRivals, findRivals, type Rival} from './rivals.js';
@@ -52,17 +53,22 @@ export async function inspect(host: Host, subject: Subject): Promise<Inspection>
     readCertificates(host, intent.certificates, commands),
     readTrustedKeys(host, intent.userAuthorities),
   ]);
-  const [rivals, {served, problems: unserved}] = await Promise.all([
-    sight.tree ? findRivals(host, {...sight, tree: sight.tree}, intent, held) : [],
+  const placed = stillThere(intent, files.problems);
+  const lines = sight.tree ? missingLines(sight.tree, placed, commands) : [];
+  const read = lines.length > 0 ? undefined : placed;
+  // What takes a while to answer is asked first.
+  const [{served, problems: unserved}, rivals, pam] = await Promise.all([
     compareServed(host, sight, held, commands),
+    sight.tree ? findRivals(host, {...sight, tree: sight.tree}, intent, held) : [],
+    pamProblems(host, subject, read, files.problems),
   ]);
   const names = namesOf(wanted);
-  const lines = sight.tree ? missingLines(sight.tree, stillThere(intent, files.problems), commands) : [];
   const effect = effectProblems(sight, intent, rivals, lines.length + files.problems.length > 0, commands);
   const problems = [
     ...lines,
     ...files.problems,
     ...effect,
+    ...pam,
     // A daemon that cannot have taken our lines serves nothing of ours.
     ...(lines.length + effect.length > 0 ? [] : unserved),
     ...unreadable,

@@ -282,7 +282,6 @@ describe('our two lines', () => {
       'account required a.so\nsession sufficient pam_permit.so\nsession required pam_selinux.so close\n',
       'no place for our session line: line 2 ends the stack, and what stands below is never reached (line 2)',
     ],
-    [`${ENDS}${ACCOUNT}\n`, 'is ours, but our session line is gone (line 3)'],
     [`${ENDS}${SESSION}\n${ACCOUNT}\n${ACCOUNT}\n`, 'is a line of ours that is there already (line 5)'],
     [`${ENDS}${ACCOUNT}\n#${SESSION}\n`, 'has our mark and is not the line that was placed (line 4)'],
     [
@@ -348,6 +347,16 @@ session required b.so
     expect(placing(passed)).to.include({
       text: `${ACCOUNT}\naccount sufficient z.so\naccount required a.so\nsession required b.so\n${SESSION}\n`,
     });
+  });
+
+  it('come back where one of them or both were taken out', () => {
+    const both = placing(DEBIAN_SSHD, DEBIAN);
+    if (both.kind === 'refused') expect.fail(both.reason);
+    for (const line of [ACCOUNT, SESSION]) {
+      const half = both.text.replace(`${line}\n`, '');
+      expect(isPlaced(half)).to.equal(false);
+      expect(placing(half, DEBIAN)).to.deep.equal(both);
+    }
   });
 });
 
