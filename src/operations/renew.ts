@@ -8,6 +8,7 @@ import type {Step} from '../plan/step.js';
 import {codeOf} from '../system-error.js';
 import {isPlacement} from './changes.js';
 import type {Tools} from './join.js';
+import {settleLabels} from './labels/settle.js';
 import type {Ownership} from './ownership.js';
 import {readOwnership} from './ownership.js';
 import {isPams} from './pam/take-back.js';
@@ -52,7 +53,7 @@ export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
   if (owned === undefined) throw notJoined();
   const {cluster: name, hostname, proxy, trust} = owned.settings;
   tools.report.heading(`${wish.check ? 'Checking' : 'Renewing'} ${hostname} at ${name}`);
-  const again = asBefore(wish, owned);
+  const again = await settleLabels(tools, asBefore(wish, owned), owned.settings);
   const looking = lookAt(tools.host, again.config, again.dataDir);
   looking.catch(() => undefined);
   const cluster = await tools.connect(proxy, trust);

@@ -6,6 +6,7 @@ import {connectionFlags, identityFlag} from '../connection-flags.js';
 import type {Outcome} from '../envelope.js';
 import {configFlag, dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from '../host-flags.js';
 import {admissionFrom} from './admission.js';
+import {labelsFromFlag} from './label-flags.js';
 import {pamFlags} from './pam-flags.js';
 import type {JoinReport} from './run-join.js';
 
@@ -26,6 +27,7 @@ failed and not fully restored, 130 interrupted and restored.`;
     '<%= config.bin %> join openssh --proxy-server teleport.example.com:443 --token-file /root/node.token',
     '<%= config.bin %> join openssh --proxy-server teleport.example.com --token-file t --labels env=prod --dry-run',
     '<%= config.bin %> join openssh --proxy-server teleport.example.com --identity ./admin.id --discard-identity',
+    '<%= config.bin %> join openssh --proxy-server teleport.example.com --token-file t --labels-from cloud',
     'vault read -field=token secret/node | <%= config.bin %> join openssh --proxy-server teleport.example.com --token -',
   ];
 
@@ -68,6 +70,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       defaultHelp: async () => "the address the cluster sees, sshd's port",
     }),
     labels: Flags.string({summary: 'labels of this node; repeatable', helpValue: 'k=v', multiple: true}),
+    ...labelsFromFlag,
     'additional-principals': Flags.string({
       summary: 'further names that clients dial; repeatable',
       helpValue: 'NAME',

@@ -17,13 +17,14 @@ import {parseTtl} from '../duration.js';
 import type {Outcome} from '../envelope.js';
 import {type ReloadFlags, reloadFrom} from '../host-flags.js';
 import type {TextReporter} from '../reporter.js';
+import {type LabelFlags, labelSourcesFrom} from './label-flags.js';
 import {type PamFlags, pamFrom} from './pam-flags.js';
 
 /** The `result` of the envelope. */
 export type JoinReport = Omit<Joined, 'changed'>;
 
 /** The flags of `join openssh` as parsed. */
-export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags {
+export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags, LabelFlags {
   readonly 'join-method': JoinMethod;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
@@ -116,6 +117,7 @@ function wishOf(flags: JoinFlags, admission: Admission | undefined): JoinWish {
     ...(flags['allow-fewer-names'] && {fewerNames: true}),
     ...defined('address', flags.address),
     ...defined('labels', labels && Object.assign({}, ...labels)),
+    ...defined('labelSources', labelSourcesFrom(flags)),
     ...defined(
       'additionalPrincipals',
       principals?.filter((name) => name !== ''),
