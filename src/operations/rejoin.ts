@@ -2,6 +2,7 @@
 // as the first join, with whoever speaks for the host instead of a token. `join openssh` and `renew` both go here.
 
 import type {Cluster, Node} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import {SCHEDULER_PLACES} from '../host/scheduler.js';
@@ -64,6 +65,7 @@ export async function joinAgain(
   owned: Ownership,
   looking: Promise<HostFacts>,
 ): Promise<Joined> {
+  refuseOtherNode(asked, owned);
   const {hostname = owned.settings.hostname} = asked;
   // Whoever names the node anew knows which host this is.
   const wish = {renamed: hostname !== owned.settings.hostname, ...asked};
@@ -84,6 +86,13 @@ export async function joinAgain(
   }
   const changed = await bringAbout(tools, wish, assessment, 'join openssh');
   return joined(changed, settings, scene, credentials, users);
+}
+
+function refuseOtherNode({nodeId}: JoinWish, {settings}: Ownership): void {
+  if (nodeId === undefined || nodeId === settings.nodeId) return;
+  throw new Failure('USAGE', `this host is joined as the node ${settings.nodeId} already`, {
+    hint: 'nothing was changed; leave --node-id out, or leave first and join under the other id',
+  });
 }
 
 const IDLE_TIMER =

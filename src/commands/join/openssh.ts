@@ -7,6 +7,7 @@ import type {Outcome} from '../envelope.js';
 import {configFlag, dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from '../host-flags.js';
 import {admissionFrom} from './admission.js';
 import {labelsFromFlag} from './label-flags.js';
+import {nodeIdFlag} from './node-flags.js';
 import {pamFlags} from './pam-flags.js';
 import type {JoinReport} from './run-join.js';
 
@@ -98,6 +99,10 @@ failed and not fully restored, 130 interrupted and restored.`;
       summary: 'on a joined host: new certificates may leave out names of the old ones',
       default: false,
     }),
+    ...nodeIdFlag(
+      'id of this node, where its record is written elsewhere (see `emit node-resource`)',
+      'a new one',
+    ),
     register: Flags.boolean({summary: 'write the node record', default: true, allowNo: true}),
     'dry-run': Flags.boolean({
       summary: 'show what would be done, change nothing, spend no token',

@@ -18,13 +18,14 @@ import type {Outcome} from '../envelope.js';
 import {type ReloadFlags, reloadFrom} from '../host-flags.js';
 import type {TextReporter} from '../reporter.js';
 import {type LabelFlags, labelSourcesFrom} from './label-flags.js';
+import {type NodeIdFlag, nodeIdFrom} from './node-flags.js';
 import {type PamFlags, pamFrom} from './pam-flags.js';
 
 /** The `result` of the envelope. */
 export type JoinReport = Omit<Joined, 'changed'>;
 
 /** The flags of `join openssh` as parsed. */
-export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags, LabelFlags {
+export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags, LabelFlags, NodeIdFlag {
   readonly 'join-method': JoinMethod;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
@@ -118,6 +119,7 @@ function wishOf(flags: JoinFlags, admission: Admission | undefined): JoinWish {
     ...defined('address', flags.address),
     ...defined('labels', labels && Object.assign({}, ...labels)),
     ...defined('labelSources', labelSourcesFrom(flags)),
+    ...defined('nodeId', nodeIdFrom(flags, flags['join-method'])),
     ...defined(
       'additionalPrincipals',
       principals?.filter((name) => name !== ''),
