@@ -7,6 +7,10 @@ import ClusterRotate from './cluster/rotate.js';
 import ClusterStart from './cluster/start.js';
 import Demo from './demo.js';
 import Doctor from './doctor.js';
+import EmitAnsibleInventory from './emit/ansible-inventory.js';
+import EmitCloudInit from './emit/cloud-init.js';
+import EmitNodeResource from './emit/node-resource.js';
+import EmitSystemdTimer from './emit/systemd-timer.js';
 import {makeReadable} from './help-text.js';
 import JoinOpenssh from './join/openssh.js';
 import Leave from './leave.js';
@@ -27,6 +31,10 @@ export const COMMANDS = {
   'cluster:start': ClusterStart,
   demo: Demo,
   doctor: Doctor,
+  'emit:ansible-inventory': EmitAnsibleInventory,
+  'emit:cloud-init': EmitCloudInit,
+  'emit:node-resource': EmitNodeResource,
+  'emit:systemd-timer': EmitSystemdTimer,
   'join:openssh': JoinOpenssh,
   leave: Leave,
   'pam:provision': PamProvision,

@@ -12,6 +12,7 @@ import {carryOut} from './carry-out.js';
 import {changes} from './changes.js';
 import {describeCluster, describeFacts, describeProof} from './describe.js';
 import {type Joined, joined} from './joined.js';
+import {settleLabels} from './labels/settle.js';
 import {findLeftovers} from './leftovers.js';
 import {nodeOf, settleAddress, withExpiry} from './node.js';
 import {readOwnership} from './ownership.js';
@@ -56,13 +57,14 @@ export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
   tools.report.heading(
     `Joining ${wish.hostname ?? owned?.settings.hostname ?? tools.host.name} through ${proxy}`,
   );
+  again = await settleLabels(tools, again, owned?.settings);
   // The host is asked first: its processes work while the cluster's client is still being loaded.
   const looking = lookAt(tools.host, wish.config, wish.dataDir);
   looking.catch(() => undefined);
   const cluster = await tools.connect(proxy, owned?.settings.trust);
   try {
     return await (owned
-      ? joinAgain(tools, wish, cluster, owned, looking)
+      ? joinAgain(tools, again, cluster, owned, looking)
       : joinFirst(tools, again, cluster, looking));
   } finally {
     await cluster.close();

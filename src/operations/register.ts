@@ -99,7 +99,9 @@ export async function registration(session: Session, node: Node, early = 0): Pro
 }
 
 function wrongWith(found: Node, wanted: Node, early: number): string | undefined {
-  if (!sameRecord(found, wanted)) return 'the node record was changed in the cluster';
+  if (found.hostname !== wanted.hostname || !sameAddress(found, wanted))
+    return 'the node record was changed in the cluster';
+  if (!sameLabels(found, wanted)) return 'the node record has other labels than it should';
   if (endsLike(found, wanted, early)) return undefined;
   if (found.expires === undefined) return 'the node record has no end, and should have one';
   const text = `the node record ends on ${found.expires.toISOString()}`;
@@ -107,9 +109,9 @@ function wrongWith(found: Node, wanted: Node, early: number): string | undefined
   return found.expires > wanted.expires ? `${text}, later than it should` : text;
 }
 
-function sameRecord(found: Node, wanted: Node): boolean {
+function sameLabels(found: Node, wanted: Node): boolean {
   const labels = (node: Node) => JSON.stringify(Object.entries(node.labels).sort());
-  return found.hostname === wanted.hostname && sameAddress(found, wanted) && labels(found) === labels(wanted);
+  return labels(found) === labels(wanted);
 }
 
 function endsLike(found: Node, wanted: Node, early: number): boolean {

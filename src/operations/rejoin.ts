@@ -2,6 +2,7 @@
 // as the first join, with whoever speaks for the host instead of a token. `join openssh` and `renew` both go here.
 
 import type {Cluster, Node} from '../cluster/cluster.js';
+import {Failure} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
 import type {Host} from '../host/host.js';
 import {SCHEDULER_PLACES} from '../host/scheduler.js';
@@ -13,6 +14,7 @@ import {describeCredentials, describeFacts} from './describe.js';
 import {reasonsOf, whatIsDue} from './due.js';
 import type {Tools} from './join.js';
 import {type Joined, joined} from './joined.js';
+import {isSameOrigin} from './labels/source.js';
 import {describeLeft} from './leave/report.js';
 import {nodeOf, withExpiry} from './node.js';
 import type {Ownership} from './ownership.js';
@@ -48,6 +50,8 @@ export interface Assessment {
   readonly served: boolean;
   /** The record names this host as it was called before. */
   readonly renamed: boolean;
+  /** Where the labels come from is not what the record says yet. */
+  readonly retold: boolean;
   readonly node: Node | undefined;
   readonly record: Registration | undefined;
   /** What had changed this host last when it was looked at. */
@@ -61,6 +65,7 @@ export async function joinAgain(
   owned: Ownership,
   looking: Promise<HostFacts>,
 ): Promise<Joined> {
+  refuseOtherNode(asked, owned);
   const {hostname = owned.settings.hostname} = asked;
   // Whoever names the node anew knows which host this is.
   const wish = {renamed: hostname !== owned.settings.hostname, ...asked};
@@ -81,6 +86,13 @@ export async function joinAgain(
   }
   const changed = await bringAbout(tools, wish, assessment, 'join openssh');
   return joined(changed, settings, scene, credentials, users);
+}
+
+function refuseOtherNode({nodeId}: JoinWish, {settings}: Ownership): void {
+  if (nodeId === undefined || nodeId === settings.nodeId) return;
+  throw new Failure('USAGE', `this host is joined as the node ${settings.nodeId} already`, {
+    hint: 'nothing was changed; leave --node-id out, or leave first and join under the other id',
+  });
 }
 
 const IDLE_TIMER =
@@ -122,7 +134,14 @@ export async function assess(
   const users = mergeAuthorities(credentials.userAuthorities, existing, scene.existingAuthorities);
   for (const warning of users.warnings) report.warn(warning);
   // What is absent from what is wanted is not as before, but not wanted.
-  const {expires: _expires, trust: _trust, identity: _identity, pam: _pam, ...stored} = owned.settings;
+  const {
+    expires: _expires,
+    trust: _trust,
+    identity: _identity,
+    pam: _pam,
+    labelsFrom,
+    ...stored
+  } = owned.settings;
   const settings: JoinSettings = {
     ...stored,
     ...wanted,
@@ -150,7 +169,8 @@ export async function assess(
   for (const left of gone?.left ?? []) report.warn(describeLeft(left, wish.dataDir));
   const drift = isForOtherKeys(scene, owned) ? [] : planned.filter((step) => isPlacement(step, scene));
   const {transaction} = owned;
-  const found = {due, drift, served, renamed, node, record, transaction};
+  const retold = !isSameOrigin(labelsFrom, settings.labelsFrom);
+  const found = {due, drift, served, renamed, retold, node, record, transaction};
   const assessed = {scene, settings, credentials, authorities, users, ...found};
   return {...assessed, steps: [...toDo(planned, drift, assessed, wish), ...(gone?.steps ?? [])]};
 }
@@ -211,12 +231,12 @@ export async function rehearseChange(tools: Tools, wish: JoinWish, assessment: A
 export async function bringAbout(
   tools: Tools,
   wish: JoinWish,
-  {scene, steps, settings, credentials, drift, renamed, node, record, transaction}: Assessment,
+  {scene, steps, settings, credentials, drift, renamed, retold, node, record, transaction}: Assessment,
   operation: string,
 ): Promise<boolean> {
   // A record that is right is left alone, and so is whoever else has the name by now.
   const wanted = record?.right ? undefined : node;
-  if (steps.length === 0 && wanted === undefined && !(renamed && wish.renamed)) return false;
+  if (steps.length === 0 && wanted === undefined && !(renamed && wish.renamed) && !retold) return false;
   const outdated = wanted ? await checkUnique(credentials.session, wanted, wish.replace, tools.confirm) : [];
   const before = record?.found;
   await carryOut(tools, {

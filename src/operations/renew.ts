@@ -5,9 +5,10 @@ import type {UserIdentity} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {lookAt} from '../host/facts.js';
 import type {Step} from '../plan/step.js';
-import {codeOf} from '../system-error.js';
 import {isPlacement} from './changes.js';
+import {forRoot} from './for-root.js';
 import type {Tools} from './join.js';
+import {settleLabels} from './labels/settle.js';
 import type {Ownership} from './ownership.js';
 import {readOwnership} from './ownership.js';
 import {isPams} from './pam/take-back.js';
@@ -52,7 +53,7 @@ export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
   if (owned === undefined) throw notJoined();
   const {cluster: name, hostname, proxy, trust} = owned.settings;
   tools.report.heading(`${wish.check ? 'Checking' : 'Renewing'} ${hostname} at ${name}`);
-  const again = asBefore(wish, owned);
+  const again = await settleLabels(tools, asBefore(wish, owned), owned.settings);
   const looking = lookAt(tools.host, again.config, again.dataDir);
   looking.catch(() => undefined);
   const cluster = await tools.connect(proxy, trust);
@@ -116,18 +117,6 @@ function reasonFor(step: Step, scene: Scene): readonly string[] {
 
 function pathsOf(steps: Assessment['steps']): readonly string[] {
   return steps.flatMap((step) => (step.kind === 'path' ? [step.via ?? step.path] : []));
-}
-
-/** An ordinary user may not even look what earlier runs have left. */
-function forRoot(dataDir: string): (error: unknown) => never {
-  return (error) => {
-    const cause = error instanceof Failure ? error.cause : error;
-    if (codeOf(cause) !== 'EACCES') throw error;
-    throw new Failure('HOST_UNSUITABLE', `${dataDir} is for root only`, {
-      cause: error,
-      hint: 'run this as root, with sudo',
-    });
-  };
 }
 
 function notJoined(): Failure {

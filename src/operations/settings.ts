@@ -7,6 +7,7 @@ import type {HostFacts} from '../host/facts.js';
 import {addressKind, formatAddress, parseAddress} from '../ssh/address.js';
 import {checkNodeName} from '../ssh/principals.js';
 import type {Admission} from './admission.js';
+import type {LabelSource, LabelsFrom} from './labels/source.js';
 import type {PamSettings, PamWish} from './pam/settings.js';
 
 /** What the user asked for. Absent means: as before, or the default. */
@@ -19,6 +20,10 @@ export interface JoinWish {
   readonly hostname?: string;
   readonly address?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Where further labels come from; empty: from nowhere any more. */
+  readonly labelSources?: readonly LabelSource[];
+  /** What `settleLabels` made of it. */
+  readonly labelsFrom?: LabelsFrom;
   readonly additionalPrincipals?: readonly string[];
   readonly config: string;
   readonly dataDir: string;
@@ -71,6 +76,8 @@ export interface JoinSettings {
   /** host:port, IPv6 in brackets. */
   readonly address: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Absent: they were all typed. */
+  readonly labelsFrom?: LabelsFrom;
   readonly additionalPrincipals: readonly string[];
   readonly config: string;
   readonly registered: boolean;
@@ -88,6 +95,7 @@ export interface Draft {
   readonly hostname: string;
   readonly address: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
+  readonly labelsFrom?: LabelsFrom;
   readonly additionalPrincipals: readonly string[];
   readonly expires?: number;
   readonly trust?: Trust;
@@ -100,6 +108,7 @@ export function draft(wish: JoinWish, stored: JoinSettings | undefined, facts: H
     address: addressOf(wish, stored, facts),
     labels: wish.labels ?? stored?.labels ?? {},
     additionalPrincipals: wish.additionalPrincipals ?? stored?.additionalPrincipals ?? [],
+    ...optional('labelsFrom', wish.labelsFrom),
     ...optional('expires', (wish.expires ?? stored?.expires) || undefined),
     ...optional('trust', wish.trust ?? stored?.trust),
     ...(discards(wish, stored) && {identity: 'discarded'}),

@@ -85,7 +85,7 @@ export async function removeTimer(tools: TimerTools, wish: RemoveWish): Promise<
   return carryOut(tools, wish, joined, {steps, operation: 'renew --remove-timer'});
 }
 
-function nobodyToRenew(): Failure {
+export function nobodyToRenew(): Failure {
   return new Failure('USAGE', 'a timer could not renew a host that keeps no credential', {
     hint: 'call `agentless renew --identity DIR` from a timer of your own, where tbot keeps that directory fresh',
   });

@@ -24,8 +24,27 @@ export function parseLabels(text: string): Record<string, string> {
 }
 
 /** The characters Auth allows in the name of a label. */
+export function isLabelName(name: string): boolean {
+  return /^[a-zA-Z0-9/._:*-]+$/.test(name);
+}
+
+const LONGEST_NAME = 256;
+const LONGEST_VALUE = 1024;
+
+/**
+ * Why a label that nobody has typed is not taken; undefined when it is. The cluster takes any value, and any length: what
+ * no terminal should show, and what comes back as something else, is kept out here.
+ */
+export function labelProblem(name: string, value: string): string | undefined {
+  if (name === '') return 'a label has no name';
+  if (!isLabelName(name)) return 'the cluster refuses the name of a label';
+  if (name.length > LONGEST_NAME) return `a name is longer than ${LONGEST_NAME} characters`;
+  if (/[\p{Cc}\p{Cs}]/u.test(value)) return 'a value has a control character';
+  return value.length > LONGEST_VALUE ? `a value is longer than ${LONGEST_VALUE} characters` : undefined;
+}
+
 function checkName(name: string): string {
-  if (/^[a-zA-Z0-9/._:*-]+$/.test(name)) return name;
+  if (isLabelName(name)) return name;
   const what =
     name === '' ? 'a label has no name' : `the cluster refuses the label name ${JSON.stringify(name)}`;
   const hint = name === '' ? HINT : 'names may have letters, digits and / . _ : * -';

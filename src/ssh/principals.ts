@@ -29,6 +29,11 @@ const MAX_ADDITIONAL = 249;
 
 const UNIVERSAL = ['localhost', '127.0.0.1', '::1'];
 
+/** A UUID, in either case. */
+export function isNodeId(text: string): boolean {
+  return /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text);
+}
+
 /** The names for one node, without duplicates; USAGE when they are more than a certificate can carry. */
 export function dialledNames({nodeId, cluster, hostname, address, extras}: NodeNames): DialledNames {
   const warnings: string[] = [];

@@ -196,7 +196,7 @@ describe('renew --check', () => {
     expect(await record()).to.deep.equal(['the node record is missing']);
     expect((await renew()).changed).to.equal(true);
     edit(join(stage.dataDir, 'record.json'), (text) => text.replace('"labels": {', '"labels": {"a": "b"'));
-    expect(await record()).to.deep.equal(['the node record was changed in the cluster']);
+    expect(await record()).to.deep.equal(['the node record has other labels than it should']);
     expect((await renew()).changed).to.equal(true);
     expect((await run(stage.words, ['--expires', '1h'])).exit).to.equal(0);
     edit(join(stage.dataDir, 'record.json'), (text) => text.replace('"expires": 3600', '"expires": 36000'));

@@ -1,8 +1,8 @@
 // Where AWS credentials come from, in the order of AWS's own tools: the environment, the container, the instance.
 
 import {Failure, Secret} from '../../errors.js';
+import {askLocally} from '../cloud/local-http.js';
 import type {AwsEnvironment} from './environment.js';
-import {askLocally} from './local-http.js';
 import type {MetadataService} from './metadata.js';
 import type {AwsCredentials} from './sigv4.js';
 

@@ -1,8 +1,8 @@
 // The instance metadata service of EC2, version 2 (EC2 User Guide, "Use the Instance Metadata Service").
 
 import {Failure} from '../../errors.js';
+import {askLocally, type Dial, type LocalAnswer} from '../cloud/local-http.js';
 import type {AwsEnvironment} from './environment.js';
-import {askLocally, type LocalAnswer} from './local-http.js';
 
 const ENDPOINTS: Readonly<Record<string, string>> = {
   ipv4: 'http://169.254.169.254',
@@ -14,11 +14,13 @@ const TOKEN_TTL = '300';
 export class MetadataService {
   readonly #endpoint: URL;
   readonly #disabled: boolean;
+  readonly #dial: Dial | undefined;
   #session: Promise<string> | undefined;
 
-  /** USAGE for an endpoint that is no URL. */
-  constructor(env: AwsEnvironment) {
+  /** USAGE for an endpoint that is no URL. `dial`: how the machine in question is asked; absent: it is this one. */
+  constructor(env: AwsEnvironment, dial?: Dial) {
     this.#endpoint = endpointOf(env);
+    this.#dial = dial;
     this.#disabled = env['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true';
   }
 
@@ -42,7 +44,7 @@ export class MetadataService {
 
   async #ask(method: 'GET' | 'PUT', path: string, headers: Record<string, string>): Promise<LocalAnswer> {
     const url = new URL(`latest/${path}`, this.#endpoint);
-    return askLocally({method, url, headers}).catch((cause: unknown) => {
+    return askLocally({method, url, headers, dial: this.#dial}).catch((cause: unknown) => {
       const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
       throw notAnInstance(`${this.#endpoint.host} does not answer (${code})`, cause);
     });

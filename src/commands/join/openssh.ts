@@ -9,6 +9,8 @@ import type {Outcome} from '../envelope.js';
 import {configFlag, dataDirFlag, exitCodeFlag, refuseExitCodeAlone, reloadFlags} from '../host-flags.js';
 import {machineFlags} from '../machine.js';
 import {admissionFrom} from './admission.js';
+import {labelsFromFlag} from './label-flags.js';
+import {nodeIdFlag} from './node-flags.js';
 import {pamFlags} from './pam-flags.js';
 import type {JoinFlags, JoinReport} from './run-join.js';
 
@@ -29,6 +31,7 @@ failed and not fully restored, 130 interrupted and restored.`;
     '<%= config.bin %> join openssh --proxy-server teleport.example.com:443 --token-file /root/node.token',
     '<%= config.bin %> join openssh --proxy-server teleport.example.com --token-file t --labels env=prod --dry-run',
     '<%= config.bin %> join openssh --proxy-server teleport.example.com --identity ./admin.id --discard-identity',
+    '<%= config.bin %> join openssh --proxy-server teleport.example.com --token-file t --labels-from cloud',
     'vault read -field=token secret/node | <%= config.bin %> join openssh --proxy-server teleport.example.com --token -',
   ];
 
@@ -71,6 +74,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       defaultHelp: async () => "the address the cluster sees, sshd's port",
     }),
     labels: Flags.string({summary: 'labels of this node; repeatable', helpValue: 'k=v', multiple: true}),
+    ...labelsFromFlag,
     'additional-principals': Flags.string({
       summary: 'further names that clients dial; repeatable',
       helpValue: 'NAME',
@@ -103,6 +107,10 @@ failed and not fully restored, 130 interrupted and restored.`;
       summary: 'on a joined host: new certificates may leave out names of the old ones',
       default: false,
     }),
+    ...nodeIdFlag(
+      'id of this node, where its record is written elsewhere (see `emit node-resource`)',
+      'a new one',
+    ),
     register: Flags.boolean({summary: 'write the node record', default: true, allowNo: true}),
     'dry-run': Flags.boolean({
       summary: 'show what would be done, change nothing, spend no token',

@@ -18,6 +18,8 @@ import type {Outcome} from '../envelope.js';
 import {type ReloadFlags, reloadFrom} from '../host-flags.js';
 import {atMachine, type MachineFlags, type Reached} from '../machine.js';
 import type {TextReporter} from '../reporter.js';
+import {type LabelFlags, labelSourcesFrom} from './label-flags.js';
+import {type NodeIdFlag, nodeIdFrom} from './node-flags.js';
 import {type PamFlags, pamFrom} from './pam-flags.js';
 
 /** The `result` of the envelope. */
@@ -25,6 +27,7 @@ export type JoinReport = Omit<Joined, 'changed'>;
 
 /** The flags of `join openssh` as parsed. */
 export interface JoinFlags extends ConnectionFlags, MachineFlags, ReloadFlags, PamFlags {
+export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags, LabelFlags, NodeIdFlag {
   readonly 'join-method': JoinMethod;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
@@ -122,6 +125,8 @@ function wishOf(flags: JoinFlags, admission: Admission | undefined, reached: Rea
     ...(flags['allow-fewer-names'] && {fewerNames: true}),
     ...defined('address', flags.address),
     ...defined('labels', labels && Object.assign({}, ...labels)),
+    ...defined('labelSources', labelSourcesFrom(flags)),
+    ...defined('nodeId', nodeIdFrom(flags, flags['join-method'])),
     ...defined(
       'additionalPrincipals',
       principals?.filter((name) => name !== ''),

@@ -25,7 +25,7 @@ import {cronLine, execLine, shellLine, unitWord} from './quote.js';
 export interface TimerWish {
   readonly every: Interval;
   /** Words that call agentless, from `lastingProgram`. */
-  readonly program: readonly [string, string];
+  readonly program: readonly string[];
   readonly dataDir: string;
   readonly nodeId: string;
 }
@@ -114,7 +114,13 @@ export function renderTimer({every, nodeId}: Pick<TimerWish, 'every' | 'nodeId'>
   });
 }
 
-export function renderService(scene: Omit<TimerScene, 'schedulers'>, wish: TimerWish): string {
+export interface ServiceScene {
+  readonly places: SchedulerPlaces;
+  readonly record: Pick<OwnershipRecord, 'changes'>;
+  readonly daemon: {readonly process?: Daemon['process']};
+}
+
+export function renderService(scene: ServiceScene, wish: TimerWish): string {
   const {daemon} = scene;
   const inUnit = daemon.process === undefined || daemon.process.unit !== undefined;
   const limits = inUnit
@@ -131,7 +137,7 @@ const maybe = (path: string): string => unitWord(`-${path}`);
 
 /** /run holds the stage of a rehearsal. A symbolic link may have led an earlier transaction anywhere. */
 function writable(
-  {record, places}: Pick<TimerScene, 'record' | 'places'>,
+  {record, places}: Pick<ServiceScene, 'record' | 'places'>,
   dataDir: string,
 ): readonly string[] {
   const known = ['/etc', '/run', dataDir];

@@ -165,7 +165,7 @@ describe('the record of a node', () => {
     expect(await registration(here.session, here.node())).to.deep.equal({
       found: stored,
       right: false,
-      wrong: 'the node record was changed in the cluster',
+      wrong: 'the node record has other labels than it should',
       others: [],
     });
     const before = here.server.stats.requests['proto.AuthService/ListResources'] ?? 0;

@@ -2,6 +2,7 @@ import {existsSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {Failure} from '../../../../src/errors.js';
+import {timerUnits} from '../../../../src/operations/emit/timer-units.js';
 import {parseInterval} from '../../../../src/operations/timer/interval.js';
 import {
   type InstallWish,
@@ -96,6 +97,30 @@ describe('installing and removing a timer', () => {
     expect(await snapshot(scene.root)).to.deep.equal(before);
     expect((await remove()).timer.text).to.equal('none');
     expect((await remove()).changed).to.equal(false);
+  });
+
+  it('is what `emit systemd-timer` prints, which changes nothing', async () => {
+    await join_();
+    const before = await snapshot(scene.root);
+    const wish = {dataDir: scene.dataDir, every: parseInterval('6h'), invocation};
+    const emitted = await timerUnits(tools(), wish);
+    expect(await snapshot(scene.root)).to.deep.equal(before);
+    await install({every: parseInterval('6h')});
+    expect(emitted).to.have.length(2);
+    for (const {path, text} of emitted) expect(readFileSync(path, 'utf8')).to.equal(text);
+  });
+
+  it('is printed for a host that has joined and keeps a credential, or for one whose id is given', async () => {
+    const every = parseInterval('1h');
+    const units = (more: object = {}) =>
+      timerUnits(tools(), {dataDir: scene.dataDir, every, invocation, ...more});
+    expect(await failure(units())).to.include({code: 'NOT_JOINED'});
+    const nodeId = '0b9c1e0e-0d5e-4a4e-8f39-1b1b6f9d2f0e';
+    const [service, timer] = await units({nodeId, program: ['/usr/bin/agentless', 'a b']});
+    expect(service?.text).to.match(/^ExecStart=\/usr\/bin\/agentless "a b" renew --data-dir \S+$/m);
+    await join_({identity: 'discarded'});
+    expect(await failure(units())).to.include({code: 'USAGE'});
+    expect((await units({nodeId}))[1]).to.deep.equal(timer);
   });
 
   it('keeps the settings of the join', async () => {
