@@ -26,8 +26,13 @@ import {type PamFlags, pamFrom} from './pam-flags.js';
 export type JoinReport = Omit<Joined, 'changed'>;
 
 /** The flags of `join openssh` as parsed. */
-export interface JoinFlags extends ConnectionFlags, MachineFlags, ReloadFlags, PamFlags {
-export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags, LabelFlags, NodeIdFlag {
+export interface JoinFlags
+  extends ConnectionFlags,
+    MachineFlags,
+    ReloadFlags,
+    PamFlags,
+    LabelFlags,
+    NodeIdFlag {
   readonly 'join-method': JoinMethod;
   readonly hostname: string | undefined;
   readonly address: string | undefined;
