@@ -45,6 +45,8 @@ export interface JoinWish {
   readonly pam?: PamWish;
   /** False: nothing is tried on a throw-away sshd. */
   readonly rehearse?: boolean;
+  /** Take over what an earlier join by others has left; a host without is refused. */
+  readonly adopt?: boolean;
   /** Who runs this: tried by a rehearsal where no login is named. */
   readonly invoker?: string;
 }
@@ -77,6 +79,8 @@ export interface JoinSettings {
   readonly trust?: Trust;
   /** This host keeps no credential of its own; absent: it does. */
   readonly identity?: 'discarded';
+  /** This host was joined before, by others: it is not as before when it leaves. */
+  readonly adopted?: true;
   /** What PAM does for us; absent on hosts that joined before it was asked. */
   readonly pam?: PamSettings | 'none';
 }

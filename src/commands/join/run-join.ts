@@ -39,6 +39,8 @@ export interface JoinFlags extends ConnectionFlags, ReloadFlags, PamFlags {
   readonly 'allow-fewer-names': boolean;
   readonly 'discard-identity': boolean | undefined;
   readonly rehearsal: boolean;
+  /** Absent on a plain join. */
+  readonly adopt?: boolean;
 }
 
 export async function joinFromFlags(
@@ -122,6 +124,7 @@ function wishOf(flags: JoinFlags, admission: Admission | undefined): JoinWish {
     ),
     ...reloadFrom(flags),
     config: flags['openssh-config'],
+    ...(flags.adopt && {adopt: true}),
     rehearse: flags.rehearsal,
     invoker: process.env['SUDO_USER'] ?? userInfo().username,
     pam: pamFrom(flags),
