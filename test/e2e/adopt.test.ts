@@ -1,7 +1,16 @@
 // A host that others have joined is taken over: the same node, the same keys, and from then on ours to leave.
 
 import {spawn} from 'node:child_process';
-import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
@@ -31,7 +40,7 @@ type Ran = Envelope & {readonly stderr: string; readonly exit: number | null};
 const ADMISSIONS = 'POST /webapi/host/credentials';
 
 describe('adopt', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   this.slow(8000);
   let hooks: Partial<ClusterOptions>;
   let stage: Stage;
@@ -128,6 +137,10 @@ describe('adopt', function () {
       expect(ed25519.stdout, 'the own key has a certificate').to.equal('hello\n');
 
       expect((await adopt()).changed, 'once more').to.equal(false);
+      const ours = ['--data-dir', stage.dataDir, '--json'];
+      expect(envelope(await agentless(['renew', ...ours]))).to.include({exit: 0, changed: false});
+      const status = envelope(await agentless(['status', ...ours]));
+      expect(status.result.problems, JSON.stringify(status.result)).to.deep.equal([]);
       expect((await agentless([...stage.words, '--json'])).stdout).to.include('"changed":false');
       expect(await snapshot(teleport), "Teleport's directory is as it was").to.deep.equal(directory);
 
@@ -260,7 +273,7 @@ describe('adopt', function () {
     await logsIn('by its new name', 'web2');
   });
 
-  it('changes nothing where the record cannot be written, or a signal comes', async () => {
+  it('changes nothing where the record cannot be written', async () => {
     await byTeleport();
     const before = await everything();
     hooks.testOnlyCall = (name) =>
@@ -273,20 +286,71 @@ describe('adopt', function () {
       });
       expect(await everything()).to.deep.equal(before);
     }
-    hooks.testOnlyCall = undefined;
-    let send = (_: NodeJS.Signals): void => undefined;
-    hooks.testOnlyCall = (name) => {
-      if (name.endsWith('/UpsertNode')) send('SIGTERM');
-      return undefined;
-    };
-    const {status} = await agentless([...words(), '--identity', identity], {
-      started: (_, kill) => {
-        send = kill;
-      },
-    });
-    hooks.testOnlyCall = undefined;
-    expect([0, 130]).to.include(status);
-    if (status === 130) expect(await everything()).to.deep.equal(before);
+  });
+
+  it('changes nothing where a signal comes after sshd was told', async () => {
+    await byTeleport();
+    const before = await everything();
+    const told = join(stage.root, 'told');
+    const pid = readFileSync(join(stage.root, 'etc/sshd.pid'), 'latin1').trim();
+    // Putting things back runs it once more.
+    const once = `[ -e ${told} ] || { touch ${told}; kill -TERM $PPID; }`;
+    const restart = `kill -HUP ${pid} && { ${once}; }`;
+    const {exit, error} = await byIdentity(['--sshd-restart-command', restart]);
+    expect([exit, error?.restored], JSON.stringify(error)).to.deep.equal([130, true]);
+    expect(existsSync(told)).to.equal(true);
+    expect(await everything()).to.deep.equal(before);
+    await logsIn('still');
+  });
+
+  it('takes over without any token, and says what it has done', async () => {
+    const {id, keyFile} = await byTeleport();
+    const earlier = admissions();
+    const {status, stdout, stderr} = await agentless([...words(), '--manual', '--identity', identity]);
+    expect(status, stderr).to.equal(0);
+    expect(admissions()).to.equal(earlier);
+    expect(stdout)
+      .to.include(`Adopted web1 as node ${id} of dev.example.`)
+      .and.to.include(`Serves for good:   ${keyFile}`)
+      .and.to.match(/No longer needed: .*\/teleport\/proc/);
+    expect(stderr)
+      .to.match(/^Adopting web1 through /m)
+      .and.to.match(/ find +.*\/sshd\.conf of `teleport join openssh`; node /);
+    await logsIn('after');
+    const again = await agentless([...words(), '--manual', '--identity', identity]);
+    expect(again.stdout).to.equal(
+      '\nweb1 is joined to dev.example and adopted already; nothing to change.\n',
+    );
+    const left = await stage.leave(['--identity', identity]);
+    expect(left.stdout).to.include('It had been joined before it was adopted; that is not put back.');
+    expect(stage.cluster.nodes()).to.deep.equal([]);
+  });
+
+  it('leaves a link to sshd_config a link, and the mode that Teleport has given the file', async () => {
+    const real = join(stage.root, 'etc/real_config');
+    const {id} = await formerly((it) => joinByTeleport(groundOf(it), teleport));
+    renameSync(stage.sshd.config, real);
+    symlinkSync(real, stage.sshd.config);
+    const {exit, result} = await byIdentity();
+    expect([exit, result.node.id]).to.deep.equal([0, id]);
+    const isAsBefore = () =>
+      expect([readlinkSync(stage.sshd.config), statSync(real).mode & 0o777]).to.deep.equal([real, 0o600]);
+    isAsBefore();
+    await logsIn('after');
+    expect((await stage.leaveJson()).exit).to.equal(0);
+    isAsBefore();
+    expect(stage.config).to.match(/^# Host keys that clients know\nHostKey /);
+  });
+
+  it('makes a record where the earlier join has none left, and says so', async () => {
+    const {id} = await byTeleport();
+    stage.cluster.removeNode(id);
+    const {exit, result, warnings} = await byToken();
+    expect([exit, result.node.id, result.adopted.record]).to.deep.equal([0, id, 'absent']);
+    expect(warnings.join('\n')).to.include(
+      `the cluster has no record of this host: a new one is made, ${id}`,
+    );
+    expect(stage.cluster.nodes().map((node) => node.id)).to.deep.equal([id]);
   });
 
   it('refuses a host that has nothing to adopt, with what to do instead', async () => {

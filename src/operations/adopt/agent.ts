@@ -1,6 +1,6 @@
 // A Teleport agent at work here. It speaks for the same node, and would put back what an adoption takes out.
 
-import {join} from 'node:path/posix';
+import {relative} from 'node:path/posix';
 import {Failure} from '../../errors.js';
 import type {Host} from '../../host/host.js';
 
@@ -42,16 +42,18 @@ export function readAgents(text: string): readonly Agent[] {
 
 async function servesFrom(host: Host, {argv}: Agent, dataDir: string): Promise<boolean> {
   const told = optionOf(argv, ['--data-dir', '-d']);
-  if (argv.includes('join')) return (told ?? USUAL.dataDir) === dataDir;
+  if (argv.includes('join')) return isSame(told ?? USUAL.dataDir, dataDir);
   if (!argv.includes('start')) return false;
   const path = optionOf(argv, ['--config', '-c']) ?? USUAL.config;
   const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
   const config = entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('utf8') : '';
   const directory = told ?? valueIn(config, /^\s+data_dir:\s*(\S+)/m) ?? USUAL.dataDir;
-  if (join(directory) !== join(dataDir)) return false;
+  if (!isSame(directory, dataDir)) return false;
   const roles = optionOf(argv, ['--roles', '-r']);
   return roles === undefined ? hasSshService(config) : roles.split(',').includes('node');
 }
+
+const isSame = (one: string, other: string) => relative(one, other) === '';
 
 /** On unless it is turned off. */
 function hasSshService(config: string): boolean {

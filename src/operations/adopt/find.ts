@@ -16,6 +16,7 @@ import {
   textOf,
   withoutOurs,
 } from '../../ssh/sshd-config/index.js';
+import {isNodeId} from './node.js';
 
 /** A line that goes. */
 export interface FormerLine {
@@ -41,7 +42,7 @@ export interface Former {
   readonly lines: readonly FormerLine[];
   /** Files of user authorities in which those of the cluster are mixed with others, without those of the cluster. */
   readonly authorities: readonly {readonly path: string; readonly was: Uint8Array; readonly is: Uint8Array}[];
-  /** Files that nothing names any more. */
+  /** Files and directories that nothing needs any more. */
   readonly unused: readonly string[];
   /** Id of the node, where something on this host tells it. */
   readonly nodeId: string | undefined;
@@ -79,7 +80,10 @@ export async function findFormer(
     authorities: trusted.mixed.filter(
       ({path}) => !staying.some(({args, scope}) => scope !== undefined && textOf(args[0] ?? '') === path),
     ),
-    unused: lines.flatMap(({args}) => args.map(textOf)).filter((path) => !named.has(path)),
+    unused: await existing(host, [
+      ...(fragment ? unusedIn(fragment) : []),
+      ...lines.flatMap(({args}) => args.map(textOf)).filter((path) => !named.has(path)),
+    ]),
     nodeId: (fragment && (await storedId(host, fragment))) ?? names.find((name) => isNodeId(name)),
     names,
     others: [...new Set(byHand.flatMap(({certificate}) => clusterOf(certificate) ?? []))].filter(
@@ -197,14 +201,20 @@ function keyOf(line: string): string | undefined {
   }
 }
 
+/** Of Teleport's directory all but the host key; the credential that it has for the same key lies in `proc`. */
+function unusedIn({dataDir, path}: Fragment): readonly string[] {
+  const keys = join(dataDir, 'openssh');
+  return [path, join(dataDir, 'proc'), join(keys, `${KEY}-cert.pub`), join(keys, 'teleport_openssh_ca.pub')];
+}
+
+async function existing(host: Host, paths: readonly string[]): Promise<readonly string[]> {
+  const entries = await Promise.all(paths.map((path) => host.look(path).catch(() => undefined)));
+  return paths.filter((_, index) => entries[index] !== undefined);
+}
+
 async function storedId(host: Host, {dataDir}: Fragment): Promise<string | undefined> {
   const text = (await read(host, join(dataDir, 'host_uuid')))?.trim();
   return text !== undefined && isNodeId(text) ? text : undefined;
-}
-
-/** A UUID, or ACCOUNT-INSTANCE on EC2. */
-function isNodeId(text: string): boolean {
-  return /^([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|\d{12}-i-[0-9a-f]+)$/.test(text);
 }
 
 /** Latin-1; undefined for what is no regular file: a named pipe is never opened. */

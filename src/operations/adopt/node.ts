@@ -50,11 +50,15 @@ export function covers(names: readonly string[], node: Node): boolean {
 
 /** Names of old certificates that new ones have to ask for: not those that say which node it is, and under which name. */
 export function formerNames(names: readonly string[], cluster: string, hostname: string): readonly string[] {
-  const own = /^([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|\d{12}-i-[0-9a-f]+)$/;
   return names.filter((name) => {
     const bare = name.endsWith(`.${cluster}`) ? name.slice(0, -cluster.length - 1) : name;
-    return !own.test(bare) && bare !== hostname && !UNIVERSAL.includes(name);
+    return !isNodeId(bare) && bare !== hostname && !UNIVERSAL.includes(name);
   });
+}
+
+/** A UUID, or ACCOUNT-INSTANCE on EC2. */
+export function isNodeId(text: string): boolean {
+  return /^([0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|\d{12}-i-[0-9a-f]+)$/.test(text);
 }
 
 const UNIVERSAL = ['localhost', '127.0.0.1', '::1', '0.0.0.0'];

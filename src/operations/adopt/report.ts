@@ -1,6 +1,5 @@
 // What an adoption says of the join that it takes over.
 
-import {join} from 'node:path/posix';
 import type {Node} from '../../cluster/cluster.js';
 import {count} from '../describe.js';
 import type {Former} from './find.js';
@@ -32,21 +31,9 @@ export function adopted(
     by: fragment === undefined ? 'hand' : 'teleport',
     lines: [...(fragment?.includedBy ?? []), ...former.lines],
     hostKeys: fragment === undefined ? [] : [...before, ...restored],
-    unused: [...unusedOf(former), ...former.unused],
+    unused: former.unused,
     record: record ? 'kept' : looked ? 'absent' : 'unknown',
   };
-}
-
-/** Of Teleport's directory all but the host key. */
-function unusedOf({fragment}: Former): readonly string[] {
-  if (fragment === undefined) return [];
-  const {dataDir, path} = fragment;
-  return [
-    path,
-    join(dataDir, 'proc'),
-    join(dataDir, 'openssh/ssh_host_teleport_key-cert.pub'),
-    join(dataDir, 'openssh/teleport_openssh_ca.pub'),
-  ];
 }
 
 /** One line of progress. */

@@ -32,8 +32,8 @@ export interface Takeover {
 
 /** Reads the host and changes nothing. REHEARSAL_FAILED where more would change than those lines. */
 export async function planTakeover(host: Host, standing: HostFacts, former: Former): Promise<Takeover> {
-  const keys = former.fragment === undefined ? [] : await keysToName(host, standing, former, former.fragment);
-  const cleared = takeOut(standing, former, keys);
+  const {named, unserved} = await keysToName(host, standing, former);
+  const cleared = takeOut(standing, former, named);
   const tested = await tryOut(host, standing, cleared);
   const found = await readHostKeys(host, tested);
   const facts = {
@@ -41,7 +41,7 @@ export async function planTakeover(host: Host, standing: HostFacts, former: Form
     tree: cleared.tree,
     effective: tested.effective,
     hostKeys: found.usable,
-    warnings: found.warnings,
+    warnings: [...found.warnings, ...unserved],
   };
   refuseMore(standing, facts);
   return {former, standing, facts, edits: cleared.edits};
@@ -52,10 +52,11 @@ async function keysToName(
   host: Host,
   standing: HostFacts,
   former: Former,
-  {hostKeys}: {readonly hostKeys: readonly string[]},
-): Promise<readonly string[]> {
+): Promise<{readonly named: readonly string[]; readonly unserved: readonly string[]}> {
+  const theirs = former.fragment?.hostKeys ?? [];
   const bare = takeOut(standing, former, []);
-  if (settings(bare.tree, standing.dialect).some(({keyword}) => keyword === 'hostkey')) return hostKeys;
+  const siteNames = settings(bare.tree, standing.dialect).some(({keyword}) => keyword === 'hostkey');
+  if (theirs.length === 0 || siteNames) return {named: theirs, unserved: []};
   const tested = await tryOut(host, standing, bare).catch((error: unknown) => {
     // Without a key of its own sshd does not even tell.
     if (error instanceof Failure && error.code === 'SSHD_CONFIG_INVALID') return undefined;
@@ -63,8 +64,16 @@ async function keysToName(
   });
   const own = tested === undefined ? [] : (await readHostKeys(host, tested)).usable;
   // sshd serves one key of each type, and clients know the one that it serves now.
-  const taken = new Set(standing.hostKeys.map(({type}) => type));
-  return [...hostKeys, ...own.filter(({type}) => !taken.has(type)).map(({file}) => file)];
+  const taken = new Map(standing.hostKeys.map(({type, file}) => [type, file]));
+  return {
+    named: [...theirs, ...own.filter(({type}) => !taken.has(type)).map(({file}) => file)],
+    unserved: own.flatMap(({type, file}) => {
+      const by = taken.get(type);
+      return by === undefined
+        ? []
+        : [`${file} stays out of use: clients know ${by}, and sshd serves one key of each type`];
+    }),
+  };
 }
 
 function tryOut(host: Host, {probe, daemon, dialect}: HostFacts, {tree, edits}: Cleared): Promise<Tested> {
