@@ -1,4 +1,4 @@
-// The host authorities as a proxy tells them to anybody: GET /webapi/auth/export. A host that has been silent for so long
+// Authorities as a proxy tells them to anybody: GET /webapi/auth/export. A host that has been silent for so long
 // that it cannot verify Auth any more finds its way back with them. Who is believed is whoever the web certificate and
 // the pins make believable, as at the first join.
 
@@ -29,19 +29,35 @@ export async function exportAuthorities({
   pins,
   deadline,
 }: Exporting): Promise<ExportedAuthorities> {
-  const get = (type: string) =>
-    retry(deadline, async () => {
-      const path = `/webapi/auth/export?type=${type}`;
-      const answer = await web.request({method: 'GET', path, repeatable: true}, deadline);
-      try {
-        return readText(answer, info.proxy);
-      } catch (error) {
-        throw error instanceof Refused ? refusal(error, info.proxy) : error;
-      }
-    });
+  const get = (type: string) => exported({web, info, deadline}, type);
   const tls = checkTlsAuthorities([await get('tls-host')], info.name);
   checkPins(tls, pins);
   return {tls: tls.map(String), ssh: readHostLines(await get('host'), info.name)};
+}
+
+/** The keys that sign users for sshd. */
+export async function exportUserAuthorities(exporting: Omit<Exporting, 'pins'>): Promise<readonly string[]> {
+  return readUserLines(await exported(exporting, 'openssh'));
+}
+
+function exported({web, info, deadline}: Omit<Exporting, 'pins'>, type: string): Promise<string> {
+  return retry(deadline, async () => {
+    const path = `/webapi/auth/export?type=${type}`;
+    const answer = await web.request({method: 'GET', path, repeatable: true}, deadline);
+    try {
+      return readText(answer, info.proxy);
+    } catch (error) {
+      throw error instanceof Refused ? refusal(error, info.proxy, type) : error;
+    }
+  });
+}
+
+/** Keys of authorized_keys lines "cert-authority TYPE BASE64 OPTIONS". */
+export function readUserLines(text: string): readonly string[] {
+  return text.split('\n').flatMap((line) => {
+    const [, type, base64] = /^cert-authority (\S+) (\S+)/.exec(line) ?? [];
+    return type === undefined ? [] : [`${type} ${base64}`];
+  });
 }
 
 /** Keys of known_hosts lines "@cert-authority NAMES TYPE BASE64 OPTIONS". */
@@ -75,10 +91,11 @@ function invalid(problem: string): Failure {
   });
 }
 
-function refusal({status, message}: Refused, where: string): Failure {
-  const text = `the proxy at ${where} does not export the host authorities (status ${status})`;
+function refusal({status, message}: Refused, where: string, type: string): Failure {
+  const which = type === 'openssh' ? 'OpenSSH' : 'host';
+  const text = `the proxy at ${where} does not export the ${which} authorities (status ${status})`;
   return new Failure('REQUEST_REFUSED', text, {
-    hint: 'join again with a token',
+    ...(type !== 'openssh' && {hint: 'join again with a token'}),
     ...(message !== '' && {detail: `the cluster says: ${oneLine(message)}`}),
   });
 }

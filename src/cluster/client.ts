@@ -3,7 +3,7 @@
 import {Failure} from '../errors.js';
 import {formatAddress, parseAddress} from '../ssh/address.js';
 import type {SessionContext} from './auth-connection.js';
-import {exportAuthorities} from './authority-export.js';
+import {exportAuthorities, exportUserAuthorities} from './authority-export.js';
 import type {
   Cluster,
   ClusterInfo,
@@ -103,6 +103,11 @@ class ClusterClient implements Cluster {
   async hostAuthorities(): Promise<ExportedAuthorities> {
     const info = await this.describe();
     return exportAuthorities({web: this.#web, info, pins: this.#pins, deadline: this.#newDeadline()});
+  }
+
+  async userAuthorities(): Promise<readonly string[]> {
+    const info = await this.describe();
+    return exportUserAuthorities({web: this.#web, info, deadline: this.#newDeadline()});
   }
 
   as(identity: Identity): HostSession {

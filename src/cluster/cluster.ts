@@ -142,6 +142,8 @@ export interface Cluster {
   join(request: JoinRequest): Promise<JoinResult>;
   /** Trusted for the sake of the web certificate and the pins, like what a join brings; asks no identity. */
   hostAuthorities(): Promise<ExportedAuthorities>;
+  /** Keys that sign the users whom sshd sees, as told to anybody, active first: to know them again, not to trust them. */
+  userAuthorities(): Promise<readonly string[]>;
   /** Everything below speaks to Auth as this node; `identity` is what join returned or what the host has stored. */
   as(identity: Identity): HostSession;
   /** The same as a person or a bot, and what only they may do. CLUSTER_UNTRUSTED when an authority has no pin. */
@@ -153,6 +155,8 @@ export interface Session {
   authority(type: AuthorityType): Promise<Authority>;
   /** `hostKeys`: authorized_keys lines. This session goes on with the identity that it has. */
   certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<Certificates>;
+  /** undefined: there is none. REQUEST_REFUSED when the roles do not show it. */
+  node(id: string): Promise<Node | undefined>;
   /** Nodes whose hostname or address equals one of the given. Reads lag behind writes by up to a second. */
   nodesLike(hostname: string, address: string): Promise<readonly Node[]>;
   /** Returning is the acknowledgement. Auth may replace a loopback or unspecified address by the caller's. */
@@ -193,8 +197,6 @@ export interface ProvisionToken {
 /** Missing permissions are REQUEST_REFUSED, with a hint that holds the role that would grant them. */
 export interface Operator extends Session {
   readonly user: string;
-  /** undefined: there is none. REQUEST_REFUSED when the roles do not show it. */
-  node(id: string): Promise<Node | undefined>;
   /** Those that the roles show; none without a word when that is none. */
   nodes(): Promise<readonly Node[]>;
   tokens(): Promise<readonly ProvisionToken[]>;

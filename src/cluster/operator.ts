@@ -18,12 +18,10 @@ import type {
 } from './cluster.js';
 import {checkSshCertificate, ROLE, UNSPECIFIED} from './identity.js';
 import {listNodes} from './node-pages.js';
-import {NAMESPACE, readNode} from './node-record.js';
 import {grant, roleSeeingNodes} from './permissions.js';
-import {AuthSession} from './session.js';
+import {AuthSession, codeOf, NOT_FOUND} from './session.js';
 import {newTokenValue, readToken, tokenRecord} from './token-record.js';
 
-const NOT_FOUND = 5;
 const ALREADY_EXISTS = 6;
 
 export class OperatorSession extends AuthSession implements Operator {
@@ -73,15 +71,9 @@ export class OperatorSession extends AuthSession implements Operator {
     return names.flatMap((name) => (name !== UNSPECIFIED ? [name] : isIP(seen) === 0 ? [] : [seen]));
   }
 
-  async node(id: string): Promise<Node | undefined> {
-    const answer = await this.connection.call('read a node', ({auth}, options) =>
-      auth.getNode({name: id, namespace: NAMESPACE}, options).catch((error: unknown) => {
-        if (codeOf(error) !== NOT_FOUND) throw error;
-        // A node that is not there "does not exist"; one that the roles do not show is just "not found".
-        return /\] not found$/.test(String(error)) ? ('hidden' as const) : undefined;
-      }),
-    );
-    if (answer !== 'hidden') return answer && readNode(answer);
+  override async node(id: string): Promise<Node | undefined> {
+    const answer = await this.lookUp(id);
+    if (answer !== 'hidden') return answer;
     throw new Failure('REQUEST_REFUSED', `the cluster shows ${this.user} no record of the node ${id}`, {
       hint: grant(this.user, roleSeeingNodes()),
     });
@@ -121,10 +113,6 @@ export class OperatorSession extends AuthSession implements Operator {
     );
     return removed !== undefined;
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 const unless = (code: number) => (error: unknown) => {

@@ -12,7 +12,7 @@ import type {
   Session,
 } from './cluster.js';
 import {listNodes} from './node-pages.js';
-import {NAMESPACE, nodeRecord} from './node-record.js';
+import {NAMESPACE, nodeRecord, readNode} from './node-record.js';
 
 export abstract class AuthSession implements Session {
   readonly #cluster: string;
@@ -32,6 +32,24 @@ export abstract class AuthSession implements Session {
   }
 
   abstract certify(request: HostCertificateRequest, hostKeys: readonly string[]): Promise<Certificates>;
+
+  /** Who sees every node, as hosts do, is shown each that there is. */
+  async node(id: string): Promise<Node | undefined> {
+    const answer = await this.lookUp(id);
+    return answer === 'hidden' ? undefined : answer;
+  }
+
+  /** 'hidden': there is one, which the roles do not show. */
+  protected async lookUp(id: string): Promise<Node | 'hidden' | undefined> {
+    const answer = await this.#call('read a node', ({auth}, options) =>
+      auth.getNode({name: id, namespace: NAMESPACE}, options).catch((error: unknown) => {
+        if (codeOf(error) !== NOT_FOUND) throw error;
+        // A node that is not there "does not exist"; one that the roles do not show is just "not found".
+        return /\] not found$/.test(String(error)) ? ('hidden' as const) : undefined;
+      }),
+    );
+    return answer === 'hidden' ? answer : answer && readNode(answer);
+  }
 
   async nodesLike(hostname: string, address: string): Promise<readonly Node[]> {
     // Keywords of one question must all match, so it takes two; they travel together.
@@ -60,7 +78,12 @@ export abstract class AuthSession implements Session {
   }
 }
 
+export const NOT_FOUND = 5;
+
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
 function absentIsFine(error: unknown): void {
-  const notFound = 5;
-  if (!(error instanceof Error && 'code' in error && error.code === notFound)) throw error;
+  if (codeOf(error) !== NOT_FOUND) throw error;
 }

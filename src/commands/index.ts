@@ -1,5 +1,6 @@
 // Every command there is. Ids join topic and name with a colon; people type a blank.
 
+import Adopt from './adopt.js';
 import ClusterIdentity from './cluster/identity.js';
 import ClusterLogin from './cluster/login.js';
 import ClusterNodes from './cluster/nodes.js';
@@ -24,6 +25,7 @@ import TokensLs from './tokens/ls.js';
 import TokensRm from './tokens/rm.js';
 
 export const COMMANDS = {
+  adopt: Adopt,
   'cluster:identity': ClusterIdentity,
   'cluster:login': ClusterLogin,
   'cluster:nodes': ClusterNodes,

@@ -63,8 +63,11 @@ joined. A cluster that cannot be reached, or refuses, is a warning: the node rec
 function summary({changed, result}: Outcome<LeaveReport>): string {
   if (result.preview !== undefined) return result.preview;
   if (!changed) return 'this host is not joined; nothing to do';
-  const {cluster, left, since = ''} = result;
+  const {cluster, left, since = '', adopted} = result;
+  const before = adopted
+    ? 'It had been joined before it was adopted; that is not put back.'
+    : `This host is as it was before ${since.slice(0, 10)}.`;
   return left.length === 0
-    ? `\nLeft ${cluster}. This host is as it was before ${since.slice(0, 10)}.`
+    ? `\nLeft ${cluster}. ${before}`
     : `\nLeft ${cluster}. What stayed here is named above (${left.length}).`;
 }

@@ -58,14 +58,16 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
         await confirmed;
         if (signal.aborted) throw new Failure('INTERRUPTED', 'interrupted');
         if (work.node === undefined) return;
-        await note({registering: work.node.id});
+        // One that was there before is nothing that a run which is cut off leaves behind.
+        if (work.before === undefined) await note({registering: work.node.id});
         registered = true;
         await register(tools, work, work.node);
       },
     });
   } catch (error) {
     if (registered) await unregister(tools, work);
-    throw await afterRestore(tools.host, work.scene.facts, work.steps, error);
+    const {takeover, facts} = work.scene;
+    throw await afterRestore(tools.host, takeover?.standing ?? facts, work.steps, error);
   }
 }
 

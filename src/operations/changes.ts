@@ -9,6 +9,7 @@ import {prune} from '../plan/prune.js';
 import {sha256} from '../plan/state.js';
 import type {CommandStep, PathStep, Step} from '../plan/step.js';
 import {withoutOwnLines} from '../ssh/sshd-config/index.js';
+import {takeoverSteps} from './adopt/takeover.js';
 import {OWNER_LINE} from './layout.js';
 import {ownFiles, takenOver} from './leftovers.js';
 import {pamSteps} from './pam/steps.js';
@@ -43,6 +44,7 @@ export async function changes(
     ...servedSteps(scene, content),
     ...pam,
     ...configSteps(scene),
+    ...formerSteps(scene),
   ];
   const left = takeOver ? await ownFiles(host, scene.layout.directory) : stale;
   const needless = [...left, ...scene.placement.stale].filter((path) =>
@@ -135,8 +137,19 @@ function configSteps(scene: Scene): PathStep[] {
   ];
 }
 
+/** The lines of an earlier join by others go when ours are there. */
+function formerSteps({takeover, placement, facts}: Scene): PathStep[] {
+  if (takeover === undefined) return [];
+  return takeoverSteps(takeover, placement.kind === 'block' ? facts.tree.main : undefined);
+}
+
 /** The site's main file as it was looked at, and what of it is the site's where lines of ours are in it already. */
-function siteText({facts: {tree, dialect}, layout, placement}: Scene): Pick<PathStep, 'seen' | 'theirs'> {
+function siteText({
+  facts: {tree, dialect},
+  layout,
+  placement,
+  takeover,
+}: Scene): Pick<PathStep, 'seen' | 'theirs'> {
   const now = tree.files.get(tree.main) ?? new Uint8Array();
   const fragment = placement.kind === 'block' ? placement.fragment : undefined;
   const own = new Set([
@@ -145,6 +158,8 @@ function siteText({facts: {tree, dialect}, layout, placement}: Scene): Pick<Path
     ...(fragment ? [fragment.path] : []),
   ]);
   const theirs = withoutOwnLines(now, dialect, {own, header: [OWNER_LINE]});
+  const edit = takeover?.edits.find(({path}) => path === tree.main);
+  if (edit !== undefined) return {seen: sha256(edit.was), theirs};
   return {seen: sha256(now), ...(theirs.length < now.length && {theirs})};
 }
 

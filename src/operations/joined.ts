@@ -2,6 +2,7 @@
 
 import {parseCertificate} from '../ssh/certificate.js';
 import {fingerprint, parsePublicKey} from '../ssh/key.js';
+import type {Adopted} from './adopt/report.js';
 import type {Credentials} from './credentials.js';
 import {shortType} from './rehearsal.js';
 import type {Scene} from './scene.js';
@@ -34,6 +35,8 @@ export interface Joined {
     readonly own: number;
   };
   readonly config: string;
+  /** Only where an earlier join by others was taken over. */
+  readonly adopted?: Adopted;
   /** Only in a dry run: what would be written and run, for people. */
   readonly preview?: string;
 }

@@ -34,7 +34,7 @@ export async function preview(
   const shown = (await describe(host, steps)).filter((step) => step.kind === 'path');
   const parts = [
     changed
-      ? `Would join ${settings.hostname} to ${settings.cluster}. Nothing has been changed.`
+      ? `Would ${wish.adopt ? 'take over the join of' : 'join'} ${settings.hostname} to ${settings.cluster}. Nothing has been changed.`
       : `${settings.hostname} is joined to ${settings.cluster} already; nothing would change.`,
     '',
     ...shown.flatMap((step) => [step.headline, ...linesOf(step, content === undefined), '']),

@@ -45,6 +45,8 @@ export interface Script {
   readonly service: string | undefined;
   /** The main configuration file as it would read with files in this layout. */
   readonly configFor: (layout: Layout) => Uint8Array;
+  /** Further files that it includes then. */
+  readonly besides?: Scene['besides'];
 }
 
 export interface Rehearsed {
@@ -117,6 +119,7 @@ async function play(host: Host, script: Script, stage: Stage): Promise<void> {
     put('sshd_config', script.configFor(layout)),
     put('known_hosts', `@cert-authority * ${line}\n`),
     put(layout.userAuthorities, `${line}\n`),
+    ...(script.besides?.(layout) ?? []).map((file) => put(file.path, file.bytes)),
     ...script.keys.map((key) =>
       put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority)),
     ),

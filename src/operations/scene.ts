@@ -16,9 +16,11 @@ import {
   settings,
   staged,
   type Tree,
+  type WrittenFile,
   withoutOurs,
 } from '../ssh/sshd-config/index.js';
 import {sameBytes} from '../ssh/wire.js';
+import {besides, elsewhere, type Takeover} from './adopt/takeover.js';
 import {directives, installedDirectory, type Layout, layoutIn, OWNER_LINE} from './layout.js';
 import {SERVICE} from './pam/places.js';
 import type {Pam} from './pam/prepare.js';
@@ -37,6 +39,10 @@ export interface Scene {
   readonly existingAuthorities: string | undefined;
   /** Text of the main file as it would read with the files of another layout. */
   readonly configFor: (layout: Layout) => Uint8Array;
+  /** Further files that it includes then. */
+  readonly besides: (layout: Layout) => readonly WrittenFile[];
+  /** What an earlier join by others has left, and this one takes over. */
+  readonly takeover: Takeover | undefined;
   /** True when our lines stand where they belong and as we write them, for these certificates. */
   readonly standsFor: (certificates: readonly string[]) => boolean;
   /** Certificates of an earlier join of ours that are in effect; they may give way. */
@@ -72,6 +78,7 @@ export async function prepareScene(
   told: {readonly hostname?: string | undefined; readonly address?: string | undefined},
   pam?: Pam,
   former?: PamSettings,
+  takeover?: Takeover,
 ): Promise<Scene> {
   const foreign = await Promise.all(
     foreignCertificateFiles(facts).map(async (file) => {
@@ -79,7 +86,7 @@ export async function prepareScene(
       return {file, text: entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : ''};
     }),
   );
-  const scene = setScene(facts, wanted, foreign, pam, former);
+  const scene = setScene(facts, wanted, foreign, pam, former, takeover);
   const doubts = [
     told.hostname === undefined ? undefined : nameWarning(told.hostname),
     told.address === undefined ? undefined : addressWarning(told.address),
@@ -97,6 +104,7 @@ export function setScene(
   foreign: readonly Certified[],
   pam?: Pam,
   former?: PamSettings,
+  takeover?: Takeover,
 ): Scene {
   const taken = new Map(
     foreign.flatMap(({file, text}) => certifiedKey(text).map((key) => [key, file] as const)),
@@ -108,7 +116,7 @@ export function setScene(
   if (keys.length === 0) {
     throw new Failure('HOST_UNSUITABLE', 'every host key has a certificate of another authority already', {
       detail: foreign.map(({file}) => `HostCertificate ${file}`).join('\n'),
-      hint: 'sshd serves one certificate for each key; remove one of those lines, or add a host key',
+      hint: 'sshd serves one certificate for each key; remove one of those lines, or add a host key\nif a join to this cluster has put them there, by hand or by Teleport: `agentless adopt` takes it over',
     });
   }
   const address = wanted.address === undefined ? undefined : parseAddress(wanted.address, facts.port).host;
@@ -139,7 +147,12 @@ export function setScene(
       const before = placed({...layout, certificates: new Map(certificates.map((path) => [path, path]))});
       return isWritten(before, facts.tree);
     },
-    configFor: (where) => staged(facts.tree, placed(where), facts.dialect),
+    configFor: (where) => {
+      const moved = takeover && elsewhere(takeover.edits, facts.tree, where.directory);
+      return staged(facts.tree, placed(where), facts.dialect, moved);
+    },
+    besides: ({directory}) => (takeover ? besides(takeover.edits, facts.tree, directory) : []),
+    takeover,
     previous: facts.effective
       .all('hostcertificate')
       .filter((path) => path.startsWith(`${layout.directory}/`)),

@@ -52,6 +52,8 @@ export interface JoinWish {
   readonly rehearse?: boolean;
   /** Another machine does this for the host, which it dials at this address: that is then its own, and it keeps no credential. */
   readonly reachedAt?: string;
+  /** Take over what an earlier join by others has left; a host without is refused. */
+  readonly adopt?: boolean;
   /** Who runs this: tried by a rehearsal where no login is named. */
   readonly invoker?: string;
 }
@@ -86,6 +88,8 @@ export interface JoinSettings {
   readonly trust?: Trust;
   /** This host keeps no credential of its own; absent: it does. */
   readonly identity?: 'discarded';
+  /** This host was joined before, by others: it is not as before when it leaves. */
+  readonly adopted?: true;
   /** What PAM does for us; absent on hosts that joined before it was asked. */
   readonly pam?: PamSettings | 'none';
 }

@@ -100,6 +100,8 @@ describe('a session at Auth', () => {
     await session.putNode(one);
     expect(await session.nodesLike('web1', 'elsewhere:22')).to.deep.equal([one]);
     expect(await session.nodesLike('elsewhere', '10.0.0.5:22')).to.deep.equal([one]);
+    expect(await session.node(one.id)).to.deep.equal(one);
+    expect(await session.node(randomUUID())).to.equal(undefined);
     const other = {...one, labels: {env: 'test'}, hostname: 'web2'};
     await session.putNode(other);
     expect(server.nodes()).to.deep.equal([other]);

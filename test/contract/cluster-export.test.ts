@@ -56,6 +56,20 @@ describe('the exported host authorities', () => {
     }
   });
 
+  it('of OpenSSH users are those of Auth as well, and a refusal is told', async () => {
+    const {identity} = await joined(server);
+    await using cluster = clientOf(server);
+    for (const phase of ['standby', 'init'] as const) {
+      if (phase !== 'standby') await server.rotate('openssh', phase);
+      const {active, additional} = await cluster.as(identity).authority('openssh');
+      expect(await cluster.userAuthorities(), phase).to.deep.equal([...active, ...additional]);
+    }
+    answering({status: 400, body: 'no'});
+    const {code, message, hint} = await failure(cluster.userAuthorities());
+    expect({code, hint}).to.deep.equal({code: 'REQUEST_REFUSED', hint: undefined});
+    expect(message).to.match(/does not export the OpenSSH authorities \(status 400\)/);
+  });
+
   it('must have one of the pins', async () => {
     await exported({caPin: [server.caPin]});
     const stranger = await refused({caPin: [`sha256:${'0'.repeat(64)}`]});

@@ -35,8 +35,13 @@ export class JoinScene {
     private readonly keys: ReadonlySet<string>,
   ) {}
 
-  static async set(options: Parameters<typeof Stage.quick>[0] = {}): Promise<JoinScene> {
+  /** `prepare`: what the host has been through before. */
+  static async set(
+    options: Parameters<typeof Stage.quick>[0] = {},
+    prepare: (stage: Stage) => Promise<void> = async () => undefined,
+  ): Promise<JoinScene> {
     const stage = await Stage.quick(options);
+    await prepare(stage);
     execFileSync('cp', ['-a', joinPath(stage.root, 'etc'), joinPath(stage.root, 'copy')]);
     return new JoinScene(stage, await stage.host(), await servedKeys(stage.sshd.port));
   }

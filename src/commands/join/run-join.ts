@@ -48,6 +48,8 @@ export interface JoinFlags
   readonly 'allow-fewer-names': boolean;
   readonly 'discard-identity': boolean | undefined;
   readonly rehearsal: boolean;
+  /** Absent on a plain join. */
+  readonly adopt?: boolean;
 }
 
 export async function joinFromFlags(
@@ -138,6 +140,7 @@ function wishOf(flags: JoinFlags, admission: Admission | undefined, reached: Rea
     ),
     ...reloadFrom(flags),
     config: flags['openssh-config'],
+    ...(flags.adopt && {adopt: true}),
     rehearse: flags.rehearsal,
     invoker: reached?.login ?? process.env['SUDO_USER'] ?? userInfo().username,
     ...defined('reachedAt', reached?.address),

@@ -14,6 +14,8 @@ export interface Departure {
   readonly cluster?: string;
   /** When this host was joined, ISO 8601. */
   readonly since?: string;
+  /** It was joined before, by others, and is not any more. */
+  readonly adopted?: true;
   readonly node?: {readonly id: string; readonly hostname: string; readonly removed: boolean};
   /** Files that are as they were, or without our lines. */
   readonly restored: readonly string[];
@@ -35,6 +37,7 @@ export function departure({record, settings}: Membership, plan: LeavePlan, nodeR
     changed: true,
     cluster: settings.cluster,
     since: record.since,
+    ...(settings.adopted && {adopted: settings.adopted}),
     node: {id: settings.nodeId, hostname: settings.hostname, removed: nodeRemoved},
     restored: paths(false),
     removed: paths(true),

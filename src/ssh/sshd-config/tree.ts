@@ -67,6 +67,16 @@ export function patternsOf(line: Line, dialect: Dialect): string[] {
   return usable.map((arg) => posix.normalize(posix.resolve(SYSTEM_DIRECTORY, textOf(arg))));
 }
 
+/** Every Include line of a file, with its patterns. */
+export function includeLines(
+  bytes: Uint8Array,
+  dialect: Dialect,
+): {readonly line: number; readonly raw: string; readonly patterns: readonly string[]}[] {
+  return parseConfig(bytes, dialect)
+    .lines.filter((line) => line.keyword === 'include')
+    .map((line) => ({line: line.number, raw: withoutEnd(line.raw), patterns: patternsOf(line, dialect)}));
+}
+
 /** The files of the tree that a pattern names, in the order in which sshd reads them. */
 export function filesOf(tree: Tree, pattern: string): string[] {
   return [...tree.files.keys()].filter((path) => matchesGlob(pattern, path)).sort(byPath);

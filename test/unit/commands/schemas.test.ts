@@ -76,6 +76,20 @@ describe('the schemas of --json', () => {
     expect(check({...RESULT, proxy: 'no port'})[0]).to.match(/^\$\.proxy does not match/);
   });
 
+  it('of an adoption takes a join with what was taken over, and a second run without', () => {
+    const check = (value: unknown) => violations(value, schemaNamed('adopt'));
+    const lines = [{file: '/etc/ssh/sshd_config', line: 1, text: 'Include /x'}];
+    const adopted = {by: 'teleport', lines, hostKeys: ['/k'], unused: ['/x'], record: 'kept'};
+    expect(check(RESULT)).to.deep.equal([]);
+    expect(check({...RESULT, adopted})).to.deep.equal([]);
+    expect(check({...RESULT, adopted: {...adopted, record: 'lost'}})).to.have.length(1);
+    expect(
+      check({...RESULT, adopted: {...adopted, lines: [{file: '/a', line: 0, text: 'x'}]}}),
+    ).to.have.length(1);
+    const {by: _, ...nobody} = adopted;
+    expect(check({...RESULT, adopted: nobody})).to.deep.equal(['$.adopted.by is missing']);
+  });
+
   it('of a leave takes one that was joined, one that was not, and nothing between', () => {
     const check = (value: unknown) => violations(value, schemaNamed('leave'));
     const nothing = {restored: [], removed: [], left: []};
