@@ -75,6 +75,9 @@ interface Ports {
 /** Starts a cluster, new or from its state directory; resolves when it answers. */
 export async function startCluster(options: ClusterOptions): Promise<DevCluster> {
   const address = options.listen === undefined ? undefined : parseListen(options.listen);
+  if (options.dir === '') {
+    throw new Failure('USAGE', 'the name of the directory is empty', {hint: 'name one with --dir'});
+  }
   const state = new StateDirectory(resolve(options.dir));
   state.create();
   const cluster = await openCluster(state, options);

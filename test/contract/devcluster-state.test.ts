@@ -113,6 +113,11 @@ describe('embedded cluster: state and commands', () => {
     }
   });
 
+  it('does not take the directory it is started in for its own', async () => {
+    const error = await start({dir: ''}).catch((reason) => reason);
+    expect(error).to.be.instanceOf(Failure).and.include({code: 'USAGE', hint: 'name one with --dir'});
+  });
+
   it('listens on loopback only', async () => {
     for (const listen of [
       '0.0.0.0:0',
