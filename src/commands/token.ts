@@ -1,6 +1,7 @@
 // Where a token comes from. It is trimmed: files and pipes end in a newline.
 
 import {Failure, Secret} from '../errors.js';
+import {codeOf} from '../system-error.js';
 
 const HINT =
   'make one with `tctl tokens add --type=node`, and give it by --token-file, --token - or AGENTLESS_TOKEN';
@@ -21,6 +22,12 @@ export async function readToken(
   if (value?.startsWith('/')) return checked(await readTokenFile(value), value);
   if (value !== undefined) return checked(value, '--token');
   return environment === undefined ? undefined : checked(environment, 'AGENTLESS_TOKEN');
+}
+
+/** Whether the place that was named held no token: the file is gone, or nothing came. */
+export function isAbsentToken(error: unknown): error is Failure {
+  if (!(error instanceof Failure) || error.code !== 'USAGE') return false;
+  return codeOf(error.cause) === 'ENOENT' || /^the token from .* is empty$/.test(error.message);
 }
 
 function checked(text: string, source: string): Secret {

@@ -48,7 +48,8 @@ export async function join(tools: Tools, wish: JoinWish): Promise<Joined> {
       hint: 'give the web address of your proxy: --proxy-server teleport.example.com:443',
     });
   }
-  if (owned === undefined && wish.admission === undefined && !wish.dryRun) throw noToken();
+  if (owned === undefined && wish.admission === undefined && (wish.noAdmission || !wish.dryRun))
+    throw wish.noAdmission ?? noToken();
   tools.report.heading(
     `${wish.adopt ? 'Adopting' : 'Joining'} ${wish.hostname ?? owned?.settings.hostname ?? tools.host.name} through ${proxy}`,
   );

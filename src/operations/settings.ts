@@ -15,6 +15,8 @@ export interface JoinWish {
   readonly proxy?: string;
   /** By what right; on a joined host only what it cannot do by itself needs one. */
   readonly admission?: Admission;
+  /** Why there is none, though one was named. */
+  readonly noAdmission?: Failure;
   /** Whether this host is to keep no credential of its own. */
   readonly discardIdentity?: boolean;
   readonly hostname?: string;

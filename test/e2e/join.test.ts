@@ -90,6 +90,24 @@ describe('join openssh, end to end', () => {
     expect(stage.cluster.stats.requests['POST /webapi/host/credentials'] ?? 1).to.equal(1);
   });
 
+  it('needs no token the second time: its file may be gone, and nothing come from a pipe', async () => {
+    stage = await Stage.quick();
+    const gone = join(stage.root, 'token');
+    const refused = envelope(await agentless([...stage.words, '--token-file', gone, '--json']));
+    expect([refused.exit, refused.error?.message]).to.deep.equal([
+      2,
+      `cannot read the token file ${gone} (ENOENT)`,
+    ]);
+    expect((await stage.join()).status).to.equal(0);
+    for (const words of [
+      ['--token-file', gone],
+      ['--token', '-'],
+    ]) {
+      const again = envelope(await agentless([...stage.words, ...words, '--json']));
+      expect([again.exit, again.changed], JSON.stringify(again)).to.deep.equal([0, false]);
+    }
+  });
+
   it('without an address takes the one that the cluster sees, and warns where that is loopback', async () => {
     const words = withFlags([...stage.words, '--token', '-', '--json'], {address: undefined});
     const first = envelope(await agentless(words, {input: stage.cluster.token}));

@@ -4,7 +4,7 @@ import type {JoinMethod} from '../../cluster/proof.js';
 import {Failure} from '../../errors.js';
 import type {Admission} from '../../operations/admission.js';
 import {readIdentity} from '../identity.js';
-import {readToken} from '../token.js';
+import {isAbsentToken, readToken} from '../token.js';
 
 export interface AdmissionFlags {
   readonly token: string | undefined;
@@ -15,14 +15,22 @@ export interface AdmissionFlags {
   readonly 'join-method': JoinMethod;
 }
 
-/** `typed`: names of the flags on the command line. Undefined: nothing was given, which a joined host can do with. */
+/**
+ * `typed`: names of the flags on the command line. Undefined: nothing was given, which a joined host can do with; a Failure:
+ * a token was to be had where none is any more, which matters to others only.
+ */
 export async function admissionFrom(
   flags: AdmissionFlags,
   typed: ReadonlySet<string>,
   warn: (text: string) => void,
-): Promise<Admission | undefined> {
+): Promise<Admission | Failure | undefined> {
   refuseContradictions(flags, typed);
-  const token = await readToken(flags.token, flags['token-file'], process.env['AGENTLESS_TOKEN']);
+  const environment = process.env['AGENTLESS_TOKEN'];
+  const token = await readToken(flags.token, flags['token-file'], environment).catch((error: unknown) => {
+    if (isAbsentToken(error)) return error;
+    throw error;
+  });
+  if (token instanceof Failure) return token;
   const byIdentity = flags.manual || typed.has('identity') || token === undefined;
   if (!byIdentity) return {by: 'token', token};
   if (flags.identity === undefined || flags.identity === '') return undefined;

@@ -54,7 +54,7 @@ export interface JoinFlags
 
 export async function joinFromFlags(
   flags: JoinFlags,
-  admission: Admission | undefined,
+  admission: Admission | Failure | undefined,
   report: Pick<TextReporter, 'heading' | 'step' | 'warn'>,
   signal: AbortSignal,
   clientVersion: string,
@@ -118,14 +118,18 @@ function lifetime(text: string): number {
 
 const isSaid = ({webAuthorities, caPins}: Trust) => webAuthorities.length + caPins.length > 0;
 
-function wishOf(flags: JoinFlags, admission: Admission | undefined, reached: Reached | undefined): JoinWish {
+function wishOf(
+  flags: JoinFlags,
+  admission: Admission | Failure | undefined,
+  reached: Reached | undefined,
+): JoinWish {
   const labels = flags.labels?.map(parseLabels);
   const principals = flags['additional-principals']?.flatMap((text) =>
     text.split(',').map((one) => one.trim()),
   );
   return {
     ...defined('proxy', flags['proxy-server']),
-    ...defined('admission', admission),
+    ...(admission instanceof Failure ? {noAdmission: admission} : defined('admission', admission)),
     ...defined('discardIdentity', flags['discard-identity']),
     ...defined('hostname', flags.hostname),
     ...defined('expires', flags.expires === undefined ? undefined : lifetime(flags.expires)),
