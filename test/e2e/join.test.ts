@@ -91,7 +91,6 @@ describe('join openssh, end to end', () => {
   });
 
   it('needs no token the second time: its file may be gone, and nothing come from a pipe', async () => {
-    stage = await Stage.quick();
     const gone = join(stage.root, 'token');
     const refused = envelope(await agentless([...stage.words, '--token-file', gone, '--json']));
     expect([refused.exit, refused.error?.message]).to.deep.equal([
