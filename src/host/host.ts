@@ -79,6 +79,8 @@ export interface Host {
   readonly uid: number;
   /** The process there that works for us: as long as it is alive, so are we. */
   readonly pid: number;
+  /** Words with which a command works at it from here, e.g. "--host root@web1 --sudo"; absent: it is this machine. */
+  readonly reachedBy?: string;
   /** Only of a host that can be lost in the middle of a change. */
   readonly watch?: Watch;
   look(path: string): Promise<Entry | undefined>;

@@ -8,12 +8,14 @@ export class ReadOnlyHost implements Host {
   readonly name: string;
   readonly uid: number;
   readonly pid: number;
+  readonly reachedBy?: string;
   readonly #host: Host;
 
   constructor(host: Host) {
     this.name = host.name;
     this.uid = host.uid;
     this.pid = host.pid;
+    if (host.reachedBy !== undefined) this.reachedBy = host.reachedBy;
     this.#host = host;
   }
 

@@ -49,7 +49,7 @@ export interface Diagnosis {
 
 export async function doctor(tools: DoctorTools, wish: DoctorWish): Promise<Diagnosis> {
   const host = new ReadOnlyHost(tools.host);
-  const place = {dataDir: wish.dataDir, config: wish.config};
+  const place = {dataDir: wish.dataDir, config: wish.config, reachedBy: host.reachedBy};
   const probing = probe(host);
   const past = await readPast(host, place);
   const commands = commandsFor(place, past.settings);

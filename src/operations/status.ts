@@ -40,7 +40,7 @@ export interface StatusTools {
 
 export async function status(tools: StatusTools, {dataDir, config: asked}: StatusWish): Promise<Status> {
   const host = new ReadOnlyHost(tools.host);
-  const place = {dataDir, config: asked};
+  const place = {dataDir, config: asked, reachedBy: host.reachedBy};
   const probing = probe(host);
   const past = await readPast(host, place);
   const commands = commandsFor(place, past.settings);

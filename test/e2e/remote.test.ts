@@ -56,7 +56,10 @@ describe('a host that is reached through ssh', function () {
     expect(left.exit, JSON.stringify(left)).to.equal(0);
     expect(await stage.host()).to.deep.equal(before);
     expect(existsSync(stage.dataDir)).to.equal(false);
-    expect(envelope(await agentless(['status', ...words])).exit).to.equal(3);
+    const outside = envelope(await agentless(['status', ...words]));
+    expect(outside.exit).to.equal(3);
+    const [{fix}] = outside.result.problems;
+    expect(fix).to.match(/^agentless join openssh --host web1 --ssh-config \S+ --proxy-server PROXY /);
   });
 
   it('ends up with the very files that a join on the host itself makes', async () => {

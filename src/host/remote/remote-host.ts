@@ -5,6 +5,7 @@ import type {Duplex} from 'node:stream';
 import {Failure} from '../../errors.js';
 import type {Entry, Host, Lock, Ownership, RunOptions, RunResult, Watch} from '../host.js';
 import {type LockGround, takeLock} from '../lock.js';
+import {shellWord} from '../shell-word.js';
 import {temporaryName} from '../temporary.js';
 import {addressOf, type RemoteOptions, RemoteShell} from './remote-shell.js';
 import {RemoteWatch} from './remote-watch.js';
@@ -34,6 +35,7 @@ export class RemoteHost implements Host {
   readonly address: string;
   readonly uid: number;
   readonly pid: number;
+  readonly reachedBy: string;
   readonly watch: Watch;
   readonly #shell: RemoteShell;
   /** How `timeout` of that host takes its time: to a fraction of a second, in whole ones, or not at all. */
@@ -51,7 +53,7 @@ export class RemoteHost implements Host {
           hint: 'it needs a POSIX /bin/sh',
         });
       }
-      return new RemoteHost(shell, {
+      return new RemoteHost(shell, reachedBy(options), {
         pid: Number(pid),
         uid: Number(uid),
         name,
@@ -67,6 +69,7 @@ export class RemoteHost implements Host {
 
   private constructor(
     shell: RemoteShell,
+    words: string,
     {
       pid,
       uid,
@@ -80,6 +83,7 @@ export class RemoteHost implements Host {
     },
   ) {
     this.#shell = shell;
+    this.reachedBy = words;
     this.pid = pid;
     this.uid = uid;
     this.name = name;
@@ -210,4 +214,11 @@ export class RemoteHost implements Host {
     check(answer, name, path);
     return answer.output;
   }
+}
+
+function reachedBy({destination: {user, host, port}, sudo, sshConfig}: RemoteOptions): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  const where = `${user === undefined ? '' : `${user}@`}${name}${port === undefined ? '' : `:${port}`}`;
+  const config = sshConfig === undefined ? [] : ['--ssh-config', shellWord(sshConfig)];
+  return ['--host', shellWord(where), ...(sudo ? ['--sudo'] : []), ...config].join(' ');
 }

@@ -68,7 +68,7 @@ export interface ShowWish {
 
 export async function showPam(machine: Host, {dataDir, config: given}: ShowWish): Promise<PamReport> {
   const host = new ReadOnlyHost(machine);
-  const place = {dataDir, config: given ?? USUAL.config};
+  const place = {dataDir, config: given ?? USUAL.config, reachedBy: host.reachedBy};
   const probing = probe(host);
   const past = await readPast(host, place);
   const commands = commandsFor(place, past.settings);

@@ -99,6 +99,8 @@ export interface Place {
   readonly dataDir: string;
   /** Absent: nothing was said, and it is that of the join. */
   readonly config?: string | undefined;
+  /** Words with which a command works at the host from here. */
+  readonly reachedBy?: string | undefined;
 }
 
 export const USUAL = {dataDir: '/var/lib/agentless', config: '/etc/ssh/sshd_config'} as const;
@@ -116,7 +118,7 @@ export interface Commands {
 
 /** `settings` of a host that has joined, as far as they are known. */
 export function commandsFor(
-  {dataDir, config}: Place,
+  {dataDir, config, reachedBy}: Place,
   settings?: Partial<Pick<JoinSettings, 'identity' | 'proxy' | 'config'>>,
 ): Commands {
   const flag = (name: string, value: string | undefined, usual: string) =>
@@ -125,14 +127,16 @@ export function commandsFor(
   const data = flag('--data-dir', dataDir, USUAL.dataDir);
   const looking = data + flag('--openssh-config', config, kept);
   const joining = data + flag('--openssh-config', config ?? kept, USUAL.config);
+  const command = reachedBy === undefined ? 'sudo agentless' : 'agentless';
+  const there = reachedBy === undefined ? '' : ` ${reachedBy}`;
   const discarded = settings?.identity === 'discarded';
   const speaker = discarded ? ' --identity FILE' : '';
   return {
-    join: `sudo agentless join openssh --proxy-server ${settings?.proxy ?? 'PROXY'} --token-file FILE${joining}`,
-    repair: `sudo agentless renew --repair${speaker}${data}`,
-    renew: `sudo agentless renew${speaker}${data}`,
-    timer: `sudo agentless renew ${discarded ? '--remove-timer' : '--install-timer'}${speaker}${data}`,
-    status: `sudo agentless status${looking}`,
-    doctor: `sudo agentless doctor${looking}`,
+    join: `${command} join openssh${there} --proxy-server ${settings?.proxy ?? 'PROXY'} --token-file FILE${joining}`,
+    repair: `${command} renew${there} --repair${speaker}${data}`,
+    renew: `${command} renew${there}${speaker}${data}`,
+    timer: `${command} renew${there} ${discarded ? '--remove-timer' : '--install-timer'}${speaker}${data}`,
+    status: `${command} status${there}${looking}`,
+    doctor: `${command} doctor${there}${looking}`,
   };
 }
