@@ -361,6 +361,59 @@ describe("PAM, by the system's sshd", function () {
       isIn(await stage.loginByKey());
     });
 
+    it('takes its links to ready-made hooks with it when it leaves, and no other', async () => {
+      const phase = '/etc/agentless/pam.d/open_session';
+      run(`cd ${phase}; ln -s ../../hooks/audit 10-audit; ln -s /etc/agentless/hooks/audit ../close_session/10-audit
+        ln -s ../../hooks/motd-by-role 20-motd.disabled`);
+      const told = await stage.run(['leave', '--dry-run']);
+      expect(told.result.preview).to.include(`run        ${phase}/10-audit removed, a link to audit`);
+      expect(stage.exists(`${phase}/10-audit`)).to.equal(true);
+      const {result, warnings} = await stage.left();
+      expect(warnings).to.deep.equal([]);
+      expect(result.removed).to.include.members([`${phase}/10-audit`, `${phase}/20-motd.disabled`]);
+      expect(stage.exists('/etc/agentless')).to.equal(false);
+
+      await stage.back('joined');
+      run(`cd ${phase}; ln -s ../../hooks/audit 10-audit; ln -s ../../hooks/motd-by-role 20-motd
+        ln -s /usr/bin/true 30-theirs; ln -s /nowhere 40-theirs; echo '# ours now' >>/etc/agentless/hooks/motd-by-role`);
+      const mine = stage.hook('open_session', '50-mine', 'true');
+      const left = await stage.left();
+      expect(stage.names(phase)).to.deep.equal(['20-motd', '30-theirs', '40-theirs', '50-mine']);
+      expect(stage.exists(mine)).to.equal(true);
+      const said = left.warnings.join('\n');
+      expect(said).to.include('/etc/agentless/hooks/motd-by-role was changed by somebody else');
+      expect(said).to.include(`${phase} is left because it holds 20-motd, 30-theirs, 40-theirs, 50-mine`);
+    });
+
+    it('keeps its links to ready-made hooks while it stays joined without PAM, for when that comes back', async () => {
+      const phase = '/etc/agentless/pam.d/open_session';
+      run(`ln -s ../../hooks/audit ${phase}/10-audit`);
+      const {warnings} = await stage.joined(['--no-pam']);
+      expect(warnings.join('\n')).to.include(`${phase} is left because it holds 10-audit`);
+      await stage.joined(['--pam']);
+      expect(run(`cd ${phase}; realpath 10-audit`)).to.equal('/etc/agentless/hooks/audit\n');
+      await stage.joined(['--no-pam']);
+      expect((await stage.left()).warnings).to.deep.equal([]);
+      expect(stage.exists('/etc/agentless')).to.equal(false);
+    });
+
+    it('keeps those links where leaving fails', async () => {
+      const link = '/etc/agentless/pam.d/open_session/10-audit';
+      run(`ln -s ../../hooks/audit ${link}`);
+      const before = await stage.etc('agentless');
+      // The last thing that goes.
+      run('mount --bind /etc/agentless/pam.d/account /etc/agentless/pam.d/account');
+      try {
+        const {exit, error} = await stage.run(['leave']);
+        expect([exit, error?.restored], JSON.stringify(error)).to.deep.equal([7, true]);
+      } finally {
+        run('umount /etc/agentless/pam.d/account');
+      }
+      expect(Object.keys(await stage.etc('agentless'))).to.deep.equal(Object.keys(before));
+      expect(run(`readlink ${link}`)).to.equal('../../hooks/audit\n');
+      await everybodyGetsIn();
+    });
+
     it('is taken out by --no-pam, and the host stays joined', async () => {
       expect((await stage.joined(['--no-pam'])).changed).to.equal(true);
       expect(await stage.etc('pam.d')).to.deep.equal(await stage.stock('pam.d'));

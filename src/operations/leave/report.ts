@@ -37,7 +37,7 @@ export function departure({record, settings}: Membership, plan: LeavePlan, nodeR
     since: record.since,
     node: {id: settings.nodeId, hostname: settings.hostname, removed: nodeRemoved},
     restored: paths(false),
-    removed: paths(true),
+    removed: [...paths(true), ...plan.links],
     left: plan.left.map(({path, reason, remedy}) => ({path, reason, remedy})),
   };
 }
