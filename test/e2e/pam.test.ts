@@ -1,12 +1,14 @@
 // PAM in real logins: the system's sshd, its own PAM stack, certificates of a cluster, hooks of the site. /etc is a namespace's.
 
 import {spawnSync} from 'node:child_process';
+import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
 import {skip} from '../support/skip.js';
 import type {SshResult} from '../support/ssh-client.js';
 import {type Answer, SystemStage} from '../support/system-stage.js';
 
 const MARK = 'Managed by agentless';
+const TELEPORT_PAM = fileURLToPath(new URL('../support/teleport-pam.py', import.meta.url));
 /** What it is, the user's name, the roles, and those of them that can be told in a list with blanks. */
 const HOSTILE: readonly (readonly [string, string, readonly string[], string])[] = [
   [
@@ -134,6 +136,37 @@ describe("PAM, by the system's sshd", function () {
         TELEPORT_USERNAME: 'alice',
       });
       expect(await stage.seen('open_session')).to.include({TELEPORT_USERNAME: 'alice'});
+    });
+
+    it('leaves logins by password as they are: no hook but those of the account', async () => {
+      run(`grep -q ^carol: /etc/passwd || {
+        echo 'carol:x:4250:4250::/:/bin/sh' >>/etc/passwd; echo 'carol:x:4250:' >>/etc/group
+        echo 'carol:*:19000:0:99999:7:::' >>/etc/shadow; }
+        echo carol:open-sesame | chpasswd`);
+      stage.recordAll();
+      isIn(await stage.loginByPassword('carol', 'open-sesame'));
+      const account = await stage.seen('account');
+      expect(account).to.include({TELEPORT_LOGIN: 'carol'}).and.to.not.have.any.keys('TELEPORT_USERNAME');
+      expect((await stage.loginByPassword('carol', 'wrong')).status).to.equal(255);
+      isIn(await stage.login());
+      expect(await stage.seen('close_session', 5000)).to.include({TELEPORT_USERNAME: 'alice'});
+      expect(await stage.seen('open_session')).to.include({TELEPORT_USERNAME: 'alice'});
+    });
+
+    it("serves Teleport's own SSH service under the same name, with the variables of that", async function () {
+      if (spawnSync('python3', ['-c', 'import ctypes']).status !== 0) skip(this, 'there is no python3');
+      stage.recordAll();
+      const answers = stage.space.run('python3', TELEPORT_PAM).trim();
+      expect(answers, 'PAM lets it in at every call').to.equal('0 0 0 0 0 0 0 0');
+      for (const phase of ['account', 'open_session', 'close_session'] as const)
+        expect(await stage.seen(phase)).to.include({
+          PAM_SERVICE: 'teleport',
+          PAM_TYPE: phase,
+          TELEPORT_USERNAME: 'alice',
+          TELEPORT_LOGIN: 'root',
+          TELEPORT_ROLES: 'access editor',
+          EMAIL: 'a@example.com',
+        });
     });
 
     it('lets everybody in whatever becomes of a hook, and runs those behind it', async () => {
@@ -535,6 +568,23 @@ describe("PAM, by the system's sshd", function () {
     it('cannot be had where there is no /etc/pam.d/sshd', async () => {
       run('rm /etc/pam.d/sshd');
       await cannotBeHad(/there is no \/etc\/pam\.d\/sshd/, /make a \/etc\/pam\.d\/sshd first/);
+    });
+
+    it('joins rules that are all optional, where no answer but theirs lets anybody in', async () => {
+      const optional = ['auth', 'account', 'password', 'session'].map(
+        (type) => `${type} optional pam_permit.so\n`,
+      );
+      stage.write('/etc/pam.d/sshd', optional.join(''));
+      const before = await theirs();
+      await stage.joined(['--pam']);
+      stage.recordAll();
+      stage.hook('account', '10-fails', 'exit 3');
+      stage.hook('open_session', '10-fails', 'exit 3');
+      await everybodyGetsIn();
+      expect(await stage.seen('open_session')).to.include({TELEPORT_USERNAME: 'alice'});
+      run('rm -r /etc/agentless/pam.d/*/*');
+      await stage.left();
+      expect(await theirs()).to.deep.equal(before);
     });
 
     it('edits no generated file that /etc/pam.d/sshd links to', async () => {
