@@ -1,12 +1,14 @@
 // PAM in real logins: the system's sshd, its own PAM stack, certificates of a cluster, hooks of the site. /etc is a namespace's.
 
 import {spawnSync} from 'node:child_process';
+import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
 import {skip} from '../support/skip.js';
 import type {SshResult} from '../support/ssh-client.js';
 import {type Answer, SystemStage} from '../support/system-stage.js';
 
 const MARK = 'Managed by agentless';
+const TELEPORT_PAM = fileURLToPath(new URL('../support/teleport-pam.py', import.meta.url));
 /** What it is, the user's name, the roles, and those of them that can be told in a list with blanks. */
 const HOSTILE: readonly (readonly [string, string, readonly string[], string])[] = [
   [
@@ -134,6 +136,37 @@ describe("PAM, by the system's sshd", function () {
         TELEPORT_USERNAME: 'alice',
       });
       expect(await stage.seen('open_session')).to.include({TELEPORT_USERNAME: 'alice'});
+    });
+
+    it('leaves logins by password as they are: no hook but those of the account', async () => {
+      run(`grep -q ^carol: /etc/passwd || {
+        echo 'carol:x:4250:4250::/:/bin/sh' >>/etc/passwd; echo 'carol:x:4250:' >>/etc/group
+        echo 'carol:*:19000:0:99999:7:::' >>/etc/shadow; }
+        echo carol:open-sesame | chpasswd`);
+      stage.recordAll();
+      isIn(await stage.loginByPassword('carol', 'open-sesame'));
+      const account = await stage.seen('account');
+      expect(account).to.include({TELEPORT_LOGIN: 'carol'}).and.to.not.have.any.keys('TELEPORT_USERNAME');
+      expect((await stage.loginByPassword('carol', 'wrong')).status).to.equal(255);
+      isIn(await stage.login());
+      expect(await stage.seen('close_session', 5000)).to.include({TELEPORT_USERNAME: 'alice'});
+      expect(await stage.seen('open_session')).to.include({TELEPORT_USERNAME: 'alice'});
+    });
+
+    it("serves Teleport's own SSH service under the same name, with the variables of that", async function () {
+      if (spawnSync('python3', ['-c', 'import ctypes']).status !== 0) skip(this, 'there is no python3');
+      stage.recordAll();
+      const answers = stage.space.run('python3', TELEPORT_PAM).trim();
+      expect(answers, 'PAM lets it in at every call').to.equal('0 0 0 0 0 0 0 0');
+      for (const phase of ['account', 'open_session', 'close_session'] as const)
+        expect(await stage.seen(phase)).to.include({
+          PAM_SERVICE: 'teleport',
+          PAM_TYPE: phase,
+          TELEPORT_USERNAME: 'alice',
+          TELEPORT_LOGIN: 'root',
+          TELEPORT_ROLES: 'access editor',
+          EMAIL: 'a@example.com',
+        });
     });
 
     it('lets everybody in whatever becomes of a hook, and runs those behind it', async () => {
@@ -361,6 +394,59 @@ describe("PAM, by the system's sshd", function () {
       isIn(await stage.loginByKey());
     });
 
+    it('takes its links to ready-made hooks with it when it leaves, and no other', async () => {
+      const phase = '/etc/agentless/pam.d/open_session';
+      run(`cd ${phase}; ln -s ../../hooks/audit 10-audit; ln -s /etc/agentless/hooks/audit ../close_session/10-audit
+        ln -s ../../hooks/motd-by-role 20-motd.disabled`);
+      const told = await stage.run(['leave', '--dry-run']);
+      expect(told.result.preview).to.include(`run        ${phase}/10-audit removed, a link to audit`);
+      expect(stage.exists(`${phase}/10-audit`)).to.equal(true);
+      const {result, warnings} = await stage.left();
+      expect(warnings).to.deep.equal([]);
+      expect(result.removed).to.include.members([`${phase}/10-audit`, `${phase}/20-motd.disabled`]);
+      expect(stage.exists('/etc/agentless')).to.equal(false);
+
+      await stage.back('joined');
+      run(`cd ${phase}; ln -s ../../hooks/audit 10-audit; ln -s ../../hooks/motd-by-role 20-motd
+        ln -s /usr/bin/true 30-theirs; ln -s /nowhere 40-theirs; echo '# ours now' >>/etc/agentless/hooks/motd-by-role`);
+      const mine = stage.hook('open_session', '50-mine', 'true');
+      const left = await stage.left();
+      expect(stage.names(phase)).to.deep.equal(['20-motd', '30-theirs', '40-theirs', '50-mine']);
+      expect(stage.exists(mine)).to.equal(true);
+      const said = left.warnings.join('\n');
+      expect(said).to.include('/etc/agentless/hooks/motd-by-role was changed by somebody else');
+      expect(said).to.include(`${phase} is left because it holds 20-motd, 30-theirs, 40-theirs, 50-mine`);
+    });
+
+    it('keeps its links to ready-made hooks while it stays joined without PAM, for when that comes back', async () => {
+      const phase = '/etc/agentless/pam.d/open_session';
+      run(`ln -s ../../hooks/audit ${phase}/10-audit`);
+      const {warnings} = await stage.joined(['--no-pam']);
+      expect(warnings.join('\n')).to.include(`${phase} is left because it holds 10-audit`);
+      await stage.joined(['--pam']);
+      expect(run(`cd ${phase}; realpath 10-audit`)).to.equal('/etc/agentless/hooks/audit\n');
+      await stage.joined(['--no-pam']);
+      expect((await stage.left()).warnings).to.deep.equal([]);
+      expect(stage.exists('/etc/agentless')).to.equal(false);
+    });
+
+    it('keeps those links where leaving fails', async () => {
+      const link = '/etc/agentless/pam.d/open_session/10-audit';
+      run(`ln -s ../../hooks/audit ${link}`);
+      const before = await stage.etc('agentless');
+      // The last thing that goes.
+      run('mount --bind /etc/agentless/pam.d/account /etc/agentless/pam.d/account');
+      try {
+        const {exit, error} = await stage.run(['leave']);
+        expect([exit, error?.restored], JSON.stringify(error)).to.deep.equal([7, true]);
+      } finally {
+        run('umount /etc/agentless/pam.d/account');
+      }
+      expect(Object.keys(await stage.etc('agentless'))).to.deep.equal(Object.keys(before));
+      expect(run(`readlink ${link}`)).to.equal('../../hooks/audit\n');
+      await everybodyGetsIn();
+    });
+
     it('is taken out by --no-pam, and the host stays joined', async () => {
       expect((await stage.joined(['--no-pam'])).changed).to.equal(true);
       expect(await stage.etc('pam.d')).to.deep.equal(await stage.stock('pam.d'));
@@ -482,6 +568,23 @@ describe("PAM, by the system's sshd", function () {
     it('cannot be had where there is no /etc/pam.d/sshd', async () => {
       run('rm /etc/pam.d/sshd');
       await cannotBeHad(/there is no \/etc\/pam\.d\/sshd/, /make a \/etc\/pam\.d\/sshd first/);
+    });
+
+    it('joins rules that are all optional, where no answer but theirs lets anybody in', async () => {
+      const optional = ['auth', 'account', 'password', 'session'].map(
+        (type) => `${type} optional pam_permit.so\n`,
+      );
+      stage.write('/etc/pam.d/sshd', optional.join(''));
+      const before = await theirs();
+      await stage.joined(['--pam']);
+      stage.recordAll();
+      stage.hook('account', '10-fails', 'exit 3');
+      stage.hook('open_session', '10-fails', 'exit 3');
+      await everybodyGetsIn();
+      expect(await stage.seen('open_session')).to.include({TELEPORT_USERNAME: 'alice'});
+      run('rm -r /etc/agentless/pam.d/*/*');
+      await stage.left();
+      expect(await theirs()).to.deep.equal(before);
     });
 
     it('edits no generated file that /etc/pam.d/sshd links to', async () => {

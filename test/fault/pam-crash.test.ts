@@ -52,6 +52,8 @@ describe('PAM, when the process is killed', function () {
     log = join(stage.space.directory, 'operations');
     await stage.joined();
     if (!stage.exists('/etc/pam.d/teleport')) skip(this, 'sshd does not use PAM here');
+    // A hook that the site has switched on.
+    stage.space.run('ln', '-s', '../../hooks/audit', '/etc/agentless/pam.d/open_session/10-audit');
     stage.keep('joined');
   });
   after(() => stage?.stop());
@@ -122,6 +124,10 @@ describe('PAM, when the process is killed', function () {
           expect((await stage.login()).stdout, at).to.equal('hello\n');
         }
         await letsIn(`${at}, and what came next`);
+        if (!subject.what.includes('PAM out'))
+          expect(stage.space.run('find', '/etc', '-path', '/etc/agentless/*', '-xtype', 'l'), at).to.equal(
+            '',
+          );
       }
     });
 

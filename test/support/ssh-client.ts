@@ -22,7 +22,11 @@ export interface SshOptions {
   readonly prefix?: readonly string[];
   /** What is typed. */
   readonly input?: string;
+  /** A program that says the password, which is then the only way in. */
+  readonly askpass?: string;
 }
+
+const BY_PASSWORD = ['PreferredAuthentications=password,keyboard-interactive', 'NumberOfPasswordPrompts=1'];
 
 let files = 0;
 
@@ -38,7 +42,7 @@ export function ssh(what: SshOptions, command = 'echo hello'): Promise<SshResult
     'UpdateHostKeys=no',
     'IdentitiesOnly=yes',
     'IdentityAgent=none',
-    'BatchMode=yes',
+    ...(what.askpass === undefined ? ['BatchMode=yes'] : BY_PASSWORD),
     'ConnectTimeout=10',
     ...(what.hostKeyAlias === undefined ? [] : [`HostKeyAlias=${what.hostKeyAlias}`]),
     ...(what.options ?? []),
@@ -47,7 +51,9 @@ export function ssh(what: SshOptions, command = 'echo hello'): Promise<SshResult
   words.push(...options.map((option) => `-o${option}`), what.host ?? '127.0.0.1', command);
   const [program = '', ...rest] = [...(what.prefix ?? []), 'ssh', ...words];
   return new Promise((resolve) => {
-    const child = execFile(program, rest, (error, stdout, stderr) => {
+    const asking = what.askpass && {SSH_ASKPASS: what.askpass, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':'};
+    const env = {...process.env, ...asking};
+    const child = execFile(program, rest, {env}, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({status, stdout, stderr});
     });

@@ -173,9 +173,23 @@ export class SystemStage {
     return this.#ssh(join(this.client, 'plain'), `web1 ${type} ${blob}`, {});
   }
 
-  #ssh(identity: string, knownHost: string, {login = 'root', command = 'echo hello', typed}: Login) {
+  /** By a password that PAM asks for. */
+  loginByPassword(login: string, password: string): Promise<SshResult> {
+    const askpass = join(this.client, 'askpass');
+    writeFileSync(askpass, `#!/bin/sh\necho '${password}'\n`, {mode: 0o700});
+    const [type = '', blob = ''] = this.read('/etc/ssh/ssh_host_ed25519_key.pub').split(' ');
+    return this.#ssh(join(this.client, 'plain'), `web1 ${type} ${blob}`, {login}, askpass);
+  }
+
+  #ssh(
+    identity: string,
+    knownHost: string,
+    {login = 'root', command = 'echo hello', typed}: Login,
+    askpass?: string,
+  ) {
     const {client: directory, port} = this;
-    const what = {directory, port, identity, knownHost, login, hostKeyAlias: 'web1'};
+    const asking = askpass === undefined ? {} : {askpass};
+    const what = {directory, port, identity, knownHost, login, hostKeyAlias: 'web1', ...asking};
     // No command and a terminal: what sshd has to show comes before what the shell says.
     return typed === undefined
       ? ssh(what, command)

@@ -22,7 +22,16 @@ import {commandSteps} from '../changes.js';
 import {installedDirectory, OWNER_LINE} from '../layout.js';
 import type {LeaveWish} from '../leave.js';
 import type {Membership} from '../ownership.js';
-import {ASKED_FOR, asksForOurs, isAskedFor, isService, withoutIncludes} from '../pam/take-back.js';
+import {
+  ASKED_FOR,
+  asksForOurs,
+  hookSwitches,
+  isAskedFor,
+  isService,
+  switchedOff,
+  uselessSwitches,
+  withoutIncludes,
+} from '../pam/take-back.js';
 
 export interface LeavePlan {
   readonly steps: readonly Step[];
@@ -31,6 +40,8 @@ export interface LeavePlan {
   /** The step among them that makes sshd take that; undefined when nothing does. */
   readonly reload: Step | undefined;
   readonly left: readonly Left[];
+  /** Links to ready-made hooks, which go with those. */
+  readonly links: readonly string[];
   /** What sshd reads once they are done; undefined when nobody has looked at sshd. */
   readonly tree: Tree | undefined;
 }
@@ -57,21 +68,27 @@ export async function planLeave(
   const others = record.changes.filter((change) => !isConfig(change));
   const needed = neededBy(facts, tree);
   const asks = !wish.reload && asksForOurs(record);
-  const rest = await takeBack(host, others, {
-    ...rules,
-    needed: (path) => needed(path) ?? (asks && isAskedFor(path) ? ASKED_FOR : undefined),
-    gone: removed,
-  });
+  const back = (gone: ReadonlySet<string>) =>
+    takeBack(host, others, {
+      ...rules,
+      needed: (path) => needed(path) ?? (asks && isAskedFor(path) ? ASKED_FOR : undefined),
+      gone,
+    });
+  const whole = await back(removed);
+  const switches = await uselessSwitches(host, await hookSwitches(host, others), whole.steps);
+  const links = switches.map(({path}) => path);
+  const rest = links.length > 0 ? await back(new Set([...removed, ...links])) : whole;
 
   const paths = [...first, ...rest.steps];
   const reload = wish.reload && facts && paths.some(({path}) => !path.startsWith(`${directory.path}/`));
   const commands = reload ? commandSteps({facts}, wish) : [];
   const {before, after} = lastingSteps(record);
   return {
-    steps: [...before, ...first, ...commands, ...rest.steps, ...after],
+    steps: [...before, ...first, ...commands, ...switches.map(switchedOff), ...rest.steps, ...after],
     config: first,
     reload: commands.find((step) => step.kind === 'command'),
     left: [...edited.left, ...rest.left],
+    links,
     tree,
   };
 }

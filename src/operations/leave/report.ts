@@ -40,7 +40,7 @@ export function departure({record, settings}: Membership, plan: LeavePlan, nodeR
     ...(settings.adopted && {adopted: settings.adopted}),
     node: {id: settings.nodeId, hostname: settings.hostname, removed: nodeRemoved},
     restored: paths(false),
-    removed: paths(true),
+    removed: [...paths(true), ...plan.links],
     left: plan.left.map(({path, reason, remedy}) => ({path, reason, remedy})),
   };
 }

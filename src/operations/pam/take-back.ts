@@ -4,9 +4,11 @@ import {basename, dirname} from 'node:path/posix';
 import type {Host} from '../../host/host.js';
 import {removed} from '../../pam/index.js';
 import {dataDirectory} from '../../plan/data-directory.js';
-import {type OwnershipRecord, readRecord} from '../../plan/record.js';
+import {type Change, type OwnershipRecord, readRecord} from '../../plan/record.js';
+import type {CommandStep, PathStep} from '../../plan/step.js';
 import {type TakeBack, takeBack} from '../../plan/take-back.js';
 import {readSettings} from '../settings.js';
+import {readHooks} from './hooks.js';
 import {PAM_PLACES, pamPaths, SERVICE} from './places.js';
 
 export const isService = (path: string): boolean => dirname(path) === PAM_PLACES.services;
@@ -34,6 +36,49 @@ export const ASKED_FOR = 'is left because sshd goes on asking for it until it is
 /** Whether a path belongs to the PAM half of a join. */
 export const isPams = (path: string): boolean =>
   isService(path) || path === PAM_PLACES.directory || path.startsWith(`${PAM_PLACES.directory}/`);
+
+/** A link of the site's to a ready-made hook: no more than the switch that turns it on. */
+export interface HookSwitch {
+  readonly path: string;
+  /** As written. */
+  readonly target: string;
+  readonly hook: string;
+}
+
+export async function hookSwitches(host: Host, changes: readonly Change[]): Promise<readonly HookSwitch[]> {
+  if (!changes.some(({path}) => isPams(path) && !isService(path))) return [];
+  const {ready} = pamPaths(PAM_PLACES);
+  const phases = await readHooks(host, PAM_PLACES);
+  return phases.flatMap(({hooks = []}) =>
+    hooks.flatMap(({file, target, real}) =>
+      target !== undefined && dirname(real) === ready ? [{path: file, target, hook: real}] : [],
+    ),
+  );
+}
+
+/** Those of them that would lead nowhere once these steps are done. */
+export async function uselessSwitches(
+  host: Host,
+  switches: readonly HookSwitch[],
+  steps: readonly PathStep[],
+): Promise<readonly HookSwitch[]> {
+  const gone = new Set(steps.flatMap(({path, to}) => (to === undefined ? [path] : [])));
+  const isThere = await Promise.all(switches.map(async ({hook}) => (await host.look(hook)) !== undefined));
+  return switches.filter(({hook}, index) => gone.has(hook) || !isThere[index]);
+}
+
+/** A plan has no links; what somebody has put in the place of one since stays. */
+export function switchedOff({path, target, hook}: HookSwitch): CommandStep {
+  const off = '[ "$(readlink "$2")" != "$1" ] || rm -f -- "$2"';
+  const on = '[ -e "$2" ] || [ -L "$2" ] || ln -s -- "$1" "$2"';
+  const [argv, settle] = [off, on].map((script) => ['/bin/sh', '-c', script, 'sh', target, path]);
+  return {
+    kind: 'command',
+    argv: argv ?? [],
+    ...(settle && {settle}),
+    why: `${path} removed, a link to ${basename(hook)}`,
+  };
+}
 
 /**
  * The way back of that half alone, for a host that stays joined: what includes our service first. To be carried out when
