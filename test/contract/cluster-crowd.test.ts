@@ -1,3 +1,4 @@
+import {setTimeout as sleep} from 'node:timers/promises';
 import {expect} from 'chai';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
 import {clientOf, failure, joinRequest} from '../support/cluster-client.js';
@@ -37,6 +38,18 @@ describe('a crowd of hosts from one address', function () {
     expect(pauses.length, 'some were refused at first').to.be.greaterThan(3);
     expect(Math.min(...pauses)).to.be.greaterThan(240);
     expect(Math.max(...pauses) - Math.min(...pauses), 'they come back one by one').to.be.greaterThan(40);
+  });
+
+  it('asks over a new connection where the old one was idle for so long that the cluster may be closing it', async () => {
+    await using server = await temporaryCluster();
+    await using cluster = clientOf(server);
+    const connections: number[] = [];
+    for (const pause of [0, 100, 3500]) {
+      await sleep(pause);
+      await cluster.join(joinRequest(server.token));
+      connections.push(server.stats.connections);
+    }
+    expect(connections).to.deep.equal([1, 1, 2]);
   });
 
   it('is told to wait for longer once the deadline has passed', async () => {
