@@ -10,7 +10,6 @@ import shlex
 VALUED = {
     "B": "BindInterface",
     "I": "PKCS11Provider",
-    "J": "ProxyJump",
     "b": "BindAddress",
     "c": "Ciphers",
     "i": "IdentityFile",
@@ -61,7 +60,7 @@ def lines_from(words):
                 continue
             if letter in IDLE_FLAGS:
                 continue
-            if letter not in VALUED and letter not in IDLE_VALUED and letter not in "Fo":
+            if letter not in VALUED and letter not in IDLE_VALUED and letter not in "FJo":
                 raise Unsayable("-%s has no line in a configuration of ssh" % letter)
             if not letters and not rest:
                 raise Unsayable("-%s lacks its value" % letter)
@@ -70,6 +69,9 @@ def lines_from(words):
                 file = value
             elif letter == "o":
                 lines.append(one_line(value))
+            elif letter == "J":
+                # The rest of its line as it is, quotes and all.
+                lines.append("ProxyJump %s" % one_line(value))
             elif letter in VALUED:
                 lines.append("%s %s" % (VALUED[letter], quoted(value)))
     return lines, file
