@@ -2,7 +2,10 @@
 // releases, and real joins under systemd there:
 //
 //   npm run test:matrix                     everything
-//   npm run test:matrix -- trixie systemd   some of: bullseye bookworm trixie sid old systemd
+//   npm run test:matrix -- trixie systemd   some of: bullseye bookworm trixie sid old systemd ansible
+//
+// `ansible` plays the collection over fifty hosts, and has ansible-lint look at it; both come from PyPI into a virtual
+// environment beside the roots, so it needs python3.
 //
 // Needs root, debootstrap and, for systemd, systemd-nspawn. A root directory of each release (minbase, OpenSSH, systemd)
 // is made once under ${XDG_CACHE_HOME:-~/.cache}/agentless-matrix from the Debian mirror that this machine's apt knows,
@@ -43,6 +46,7 @@ const ALL = [
   ...['fault/join-*', 'fault/leave-*', 'fault/pam-*', 'e2e/*'],
 ].map((names) => `test/${names}.test.ts`);
 const SYSTEMD = ['test/matrix/*.test.ts'];
+const ANSIBLE = ['test/e2e/ansible.test.ts', 'test/ansible/*.test.ts'];
 
 interface Run {
   readonly title: string;
@@ -106,9 +110,18 @@ async function carriedOut({title, system, mode, spec}: Run): Promise<boolean> {
   const {status, text} = await output([...namespace, ...words], {...process.env, OPENSSH_PREFIX: prefix});
   // Never recursively: what is mounted there belongs to others.
   rmdirSync(work);
+  return told(title, await versionOf(root, prefix), {status, text}, start);
+}
+
+function told(
+  title: string,
+  version: string,
+  {status, text}: Awaited<ReturnType<typeof output>>,
+  start: number,
+): boolean {
   const counts = /^\d+ passed, \d+ failed, \d+ skipped$/m.exec(text)?.[0];
   const seconds = `${Math.round((Date.now() - start) / 1000)} s`;
-  line(title, await versionOf(root, prefix), `${counts ?? 'did not run'}  ${seconds}`);
+  line(title, version, `${counts ?? 'did not run'}  ${seconds}`);
   for (const [reason, count] of skippedFor(text)) line('', '', `${count} skipped: ${reason}`);
   if (status !== 0) process.stderr.write(`${text}\n`);
   return status === 0 && counts !== undefined;
@@ -120,6 +133,27 @@ function skippedFor(text: string): ReadonlyMap<string, number> {
   for (const [, reason = ''] of text.matchAll(/ \(skipped: (.*)\)$/gm))
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   return reasons;
+}
+
+/** Ansible, in an environment of its own that is made when missing. */
+async function played(): Promise<boolean> {
+  const home = join(CACHE, 'ansible');
+  const bin = join(home, 'bin');
+  if (!existsSync(join(bin, 'ansible-lint'))) {
+    mkdirSync(CACHE, {recursive: true});
+    process.stderr.write(`making ${home}\n`);
+    for (const words of [
+      ['python3', '-m', 'venv', '--clear', home],
+      [join(bin, 'pip'), 'install', '--quiet', 'ansible-core>=2.15', 'ansible-lint>=25'],
+    ]) {
+      const {status, text} = await output(words);
+      if (status !== 0) throw new Error(`${words[0]} ended with ${status}:\n${text.slice(-2000)}`);
+    }
+  }
+  const version = await output([join(bin, 'ansible-playbook'), '--version']);
+  const start = Date.now();
+  const ended = await output([...MOCHA.split(' '), ...ANSIBLE], {...process.env, ANSIBLE: bin});
+  return told('Ansible', /core ([^\]]+)/.exec(version.text)?.[1] ?? 'unknown', ended, start);
 }
 
 async function versionOf(root: string, prefix: string): Promise<string> {
@@ -141,12 +175,15 @@ function runs(wanted: (name: string) => boolean): Run[] {
 }
 
 const names = process.argv.slice(2);
-const unknown = names.filter((name) => ![...releases, 'old', 'systemd'].includes(name));
+const unknown = names.filter((name) => ![...releases, 'old', 'systemd', 'ansible'].includes(name));
 if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(' ')}`);
 if (process.getuid?.() !== 0) throw new Error('the matrix needs root: it makes and enters root directories');
-for (const run of runs((name) => names.length === 0 || names.includes(name))) {
-  const passed = await carriedOut(run).catch((error: unknown) => {
-    line(run.title, '-', String(error));
+const wanted = (name: string) => names.length === 0 || names.includes(name);
+const all = runs(wanted).map((run) => [run.title, () => carriedOut(run)] as const);
+if (wanted('ansible')) all.push(['Ansible', played]);
+for (const [title, run] of all) {
+  const passed = await run().catch((error: unknown) => {
+    line(title, '-', String(error));
     return false;
   });
   if (!passed) process.exitCode = 1;

@@ -2,6 +2,7 @@
 
 import {once} from 'node:events';
 import {Agent, type ClientRequestArgs, type IncomingMessage, request} from 'node:http';
+import type {Socket} from 'node:net';
 import type {Duplex} from 'node:stream';
 import type {TLSSocket} from 'node:tls';
 import {Failure} from '../errors.js';
@@ -32,6 +33,8 @@ export interface WebAnswer {
 const LARGEST_ANSWER = 1024 * 1024;
 const TOO_LARGE = 'EMSGSIZE';
 const LONGEST_ATTEMPT = 15_000;
+// Many servers close a connection that is idle for five seconds: a request that is on its way then is lost.
+const LONGEST_IDLE = 3000;
 
 export class WebConnection {
   readonly #route: Route;
@@ -132,6 +135,13 @@ class KeptOpen extends Agent {
   constructor(dial: (signal: AbortSignal) => Promise<TLSSocket>) {
     super({keepAlive: true, maxSockets: 1});
     this.#dial = dial;
+  }
+
+  override keepSocketAlive(socket: Socket): boolean {
+    // A boolean, whatever the types say.
+    const kept: unknown = super.keepSocketAlive(socket);
+    socket.setTimeout(LONGEST_IDLE);
+    return kept === true;
   }
 
   override createConnection(

@@ -82,7 +82,7 @@ function passing(status: number, where: string, message: string | undefined): Pa
     return passes(
       'CLUSTER_BUSY',
       `${where} gets too many requests from this network (status 429)`,
-      'try again later',
+      'try again later, or keep trying for longer: --timeout 600',
     );
   }
   if (status === 500) {

@@ -9,6 +9,7 @@ import type {JoinContext} from './join.js';
 import {register, registerByIam} from './join.js';
 import type {NodeStore} from './node-store.js';
 import type {TestHooks} from './options.js';
+import type {Limits} from './rate-limit.js';
 import type {Stats} from './stats.js';
 
 export interface Context extends Pick<JoinContext, 'tokens' | 'locks'> {
@@ -20,7 +21,8 @@ export interface Context extends Pick<JoinContext, 'tokens' | 'locks'> {
   readonly nodes: NodeStore;
   readonly stats: Stats;
   readonly version: string;
-  readonly limits: boolean;
+  /** Undefined: none. */
+  readonly limits: Limits | undefined;
   readonly hooks: TestHooks;
   /** host:port of the proxy, as find and Ping tell it. */
   readonly publicAddress: () => string;

@@ -16,6 +16,7 @@ import {Locks} from './locks.js';
 import {NodeStore} from './node-store.js';
 import {NODES_FILE} from './offline.js';
 import type {ClusterOptions} from './options.js';
+import {type Limits, MEASURED} from './rate-limit.js';
 import {type Rotated, rotate} from './rotate.js';
 import {type Address, createListeners, listen, parseListen} from './server.js';
 import {StateDirectory} from './state-directory.js';
@@ -154,10 +155,15 @@ function newContext(
     locks: new Locks(),
     stats: new Stats(),
     version: options.version ?? '18.0.0',
-    limits: options.limits ?? true,
+    limits: limitsOf(options),
     hooks: options,
     publicAddress,
   };
+}
+
+function limitsOf({limits = true}: ClusterOptions): Limits | undefined {
+  if (typeof limits === 'object') return limits;
+  return limits ? MEASURED : undefined;
 }
 
 const freshToken = ({tokens}: Context) => tokens.add({roles: ['Node'], ttlSeconds: TOKEN_TTL}).name;

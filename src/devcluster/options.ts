@@ -5,6 +5,7 @@ import type {Code} from '@connectrpc/connect';
 import type {SignatureSuite} from '../cluster/cluster.js';
 import type {Certs} from '../cluster/gen/auth_pb.js';
 import type {RegisterUsingTokenRequest} from '../cluster/gen/types_pb.js';
+import type {Limits} from './rate-limit.js';
 import type {Roles} from './roles.js';
 
 export interface HttpReply {
@@ -71,8 +72,8 @@ export interface ClusterOptions extends TestHooks {
   readonly suite?: SignatureSuite;
   /** Reads lag behind writes by up to a second, as on a real cluster. Default true. */
   readonly lag?: boolean;
-  /** Rate limits as measured on a real cluster. Default true. */
-  readonly limits?: boolean;
+  /** Rate limits as measured on a real cluster, or others. Default true. */
+  readonly limits?: boolean | Limits;
   /** Version to play. Default "18.0.0". */
   readonly version?: string;
   /** host:port that find and ping name as the proxy's public address. Default: the listening address. */

@@ -7,8 +7,13 @@ export interface Limit {
   readonly every: number;
 }
 
-export const JOIN_LIMIT: Limit = {burst: 480, every: 500};
-export const EXPORT_LIMIT: Limit = {burst: 40, every: 3000};
+/** What is limited. */
+export interface Limits {
+  readonly join: Limit;
+  readonly export: Limit;
+}
+
+export const MEASURED: Limits = {join: {burst: 480, every: 500}, export: {burst: 40, every: 3000}};
 
 export class RateLimiter {
   readonly #limit: Limit;

@@ -9,7 +9,7 @@ import {type Context, join} from './context.js';
 import {findBody, pingBody} from './find.js';
 import {readJoinRequest} from './join-request.js';
 import type {HttpReply} from './options.js';
-import {EXPORT_LIMIT, JOIN_LIMIT, RateLimiter} from './rate-limit.js';
+import {type Limits, RateLimiter} from './rate-limit.js';
 import {passedOn, Refusal} from './refusal.js';
 import {describeVersion} from './version.js';
 
@@ -31,7 +31,7 @@ const TEXT_TYPE = {'content-type': 'text/plain; charset=utf-8', 'x-content-type-
 const BODY_LIMIT = 10 * 1024 * 1024;
 
 export function webApi(context: Context): (request: Request, response: Response) => void {
-  const limiters = {join: new RateLimiter(JOIN_LIMIT), export: new RateLimiter(EXPORT_LIMIT)};
+  const limiters = context.limits && limitersFor(context.limits);
   const answer = (call: Call): HttpReply => {
     context.stats.count(`${call.method} ${call.path}`);
     const path = call.path.replace(/^\/v1(?=\/webapi\/)/, '');
@@ -45,20 +45,23 @@ export function webApi(context: Context): (request: Request, response: Response)
   };
 }
 
-function route(
-  context: Context,
-  limiters: {readonly join: RateLimiter; readonly export: RateLimiter},
-  call: Call,
-): HttpReply {
+type Limiters = ReturnType<typeof limitersFor>;
+
+const limitersFor = (limits: Limits) => ({
+  join: new RateLimiter(limits.join),
+  export: new RateLimiter(limits.export),
+});
+
+function route(context: Context, limiters: Limiters | undefined, call: Call): HttpReply {
   const {path, address} = call;
   if (call.method === 'GET' && path === '/webapi/find') return json(findBody(context));
   if (call.method === 'GET' && /^\/webapi\/ping(\/[^/]+)?$/.test(path)) return json(pingBody(context));
   if (call.method === 'POST' && path === '/webapi/host/credentials') {
-    if (context.limits && !limiters.join.take(address)) return overLimit(limiters.join);
+    if (limiters && !limiters.join.take(address)) return overLimit(limiters.join);
     return hostCredentials(context, call);
   }
   if (call.method === 'GET' && isExport(path, context.cluster.name)) {
-    if (context.limits && !limiters.export.take(address)) {
+    if (limiters && !limiters.export.take(address)) {
       return {status: 429, headers: TEXT_TYPE, body: `${limiters.export.message}\n`};
     }
     return authorityExport(context, call.query);

@@ -58,12 +58,9 @@ export class Stage {
     return Stage.start({...options, sshd: {keyTypes: ['ed25519', 'ecdsa'], ...options.sshd}});
   }
 
-  /** Everything a join may change. What sshd writes itself is its own: its log, and the time of its pid file. */
-  async host(): Promise<Record<string, Leaf>> {
-    const {'sshd.log': _log, 'sshd.pid': pid, ...tree} = await snapshot(join(this.root, 'etc'));
-    if (pid === undefined) return tree;
-    const {mtime: _mtime, ...written} = pid;
-    return {...tree, 'sshd.pid': written};
+  /** Everything a join may change. */
+  host(): Promise<Record<string, Leaf>> {
+    return hostTree(join(this.root, 'etc'));
   }
 
   /** The text of sshd_config, latin-1. */
@@ -190,6 +187,14 @@ export class Stage {
       login: this.login,
     };
   }
+}
+
+/** The directory of a private sshd, but for what it writes itself: its log, and the time of its pid file. */
+export async function hostTree(directory: string): Promise<Record<string, Leaf>> {
+  const {'sshd.log': _log, 'sshd.pid': pid, ...tree} = await snapshot(directory);
+  if (pid === undefined) return tree;
+  const {mtime: _mtime, ...written} = pid;
+  return {...tree, 'sshd.pid': written};
 }
 
 export function envelope({
