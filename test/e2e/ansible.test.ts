@@ -1,5 +1,6 @@
 // The role of the collection in ansible/, played over hosts that are reached through ssh.
 
+import {spawnSync} from 'node:child_process';
 import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {expect} from 'chai';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
@@ -178,10 +179,25 @@ describe('the role of Ansible', function () {
     ] as const;
     for (const [vars, says] of cases) {
       const played = await fleet.play({agentless_identity: fleet.identity, ...vars});
-      expect(played.status, played.output).to.equal(2);
+      // 4: Ansible's own word for a host that is not reached.
+      const unreachable = played.hosts.get('web1')?.unreachable === 1;
+      expect(unreachable, played.output).to.equal(/verification/.test(says.source));
+      expect(played.status, played.output).to.equal(unreachable ? 4 : 2);
       expect(played.output).to.match(says).and.to.not.include('secret-word').and.to.not.include('Traceback');
     }
     expect(await fleet.trees()).to.deep.equal(before);
+  });
+
+  it('takes become for sudo, unless root logs in', async () => {
+    fleet = await Fleet.start(1);
+    // Whoever that is: it is not said to be root.
+    const wish = {agentless_identity: fleet.identity, ansible_become: true, ansible_user: ''};
+    const played = await fleet.play(wish, {words: ['--check']});
+    const sudo = spawnSync('sudo', ['-n', 'true']).status === 0;
+    expect(played.status, played.output).to.equal(sudo ? 0 : 4);
+    if (!sudo) expect(played.output).to.match(/sudo/);
+    if (process.getuid?.() !== 0) return;
+    expectChanged(await fleet.play({...wish, ansible_user: 'root'}, {words: ['--check']}), ['web1']);
   });
 });
 

@@ -21,7 +21,9 @@ class ActionModule(ActionBase):
                 self._runner(options), options, token, check=self._task.check_mode, diff=self._task.diff
             )
         except Failed as failure:
-            told = dict(failure.result, failed=True)
+            error = failure.result.get("error", {})
+            verdict = "unreachable" if error.get("code") == "HOST_UNREACHABLE" else "failed"
+            told = dict(failure.result, **{verdict: True})
         result.update(told)
         return result
 

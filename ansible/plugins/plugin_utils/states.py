@@ -76,14 +76,15 @@ def with_made_token(task, command):
     program = options["command"]
     made = here(program, words.tokens_words(options, "add", "--ttl", TOKEN_TTL))
     token = made["result"]["token"]
+    warnings = []
     try:
-        return task.run(command, token)
+        answer = task.run(command, token)
     finally:
         try:
             here(program, words.tokens_words(options, "rm", "-"), token)
-        except Failed:
-            # It ends by itself, soon.
-            pass
+        except Failed as failure:
+            warnings = ["the token made for this join ends in %s and could not be deleted: %s" % (TOKEN_TTL, failure)]
+    return dict(answer, warnings=answer["warnings"] + warnings)
 
 
 def speechless(task, status):
