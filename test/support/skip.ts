@@ -5,7 +5,9 @@
 export function skip(context: Mocha.Context, reason: string): never {
   const runnable = context.test;
   const mark = (test: {title: string}) => {
-    test.title += ` (skipped: ${reason})`;
+    const words = ` (skipped: ${reason})`;
+    // A hook before each test marks all of them, and may be asked again.
+    if (!test.title.endsWith(words)) test.title += words;
   };
   const isHook = (runnable as {type?: string} | undefined)?.type === 'hook';
   if (isHook) runnable?.parent?.eachTest(mark);
