@@ -134,3 +134,6 @@ if (wire.connections > 2) missed.push(`${wire.connections} connections, target 2
 if (near.first.memory > 100) missed.push(`peak memory ${near.first.memory.toFixed(0)} MiB, target 100`);
 for (const line of missed) process.stdout.write(`missed: ${line}\n`);
 process.exitCode = missed.length > 0 ? 1 : 0;
+
+process.stdout.write('\n');
+await import('./bench-fleet.js');
