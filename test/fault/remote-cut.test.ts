@@ -87,6 +87,34 @@ describe('a transaction whose connection is cut', function () {
       }
     });
   }
+
+  it('is undone all the same where nobody can see it, and that is said', async () => {
+    const scene = await CrashScene.set(false);
+    const alone = await startTarget(scene.copyOf('alone'));
+    try {
+      scene.back('before');
+      const real = await RemoteHost.open(alone.options);
+      // The network is gone: no session, and nobody who listens.
+      const cut = () => {
+        killAll(sessionsOf(alone.sshd.config));
+        killAll(listenersOf(alone.sshd.config));
+      };
+      const {host} = cuttable(real, cut, 20, 'after');
+      const ended = await scene.join(host).then(
+        () => undefined,
+        (error: unknown) => error as Failure,
+      );
+      await real.close();
+      expect(ended?.code).to.equal('RESTORE_INCOMPLETE');
+      expect(ended?.message).to.equal('the connection was lost and the host cannot be reached');
+      expect(ended?.hint).to.include('puts everything back by itself');
+      await untilNobodyWatches();
+      await scene.expectWhole('before', 'cut off');
+    } finally {
+      await alone.stop();
+      scene.clear();
+    }
+  });
 });
 
 const local = async () => new (await import('../../src/host/local.js')).LocalHost();
@@ -106,10 +134,14 @@ function childrenOf(parent: number): Process[] {
 
 /** Processes of connections to this sshd, not the one that listens. */
 function sessionsOf(config: string): Process[] {
-  const lines = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,args=']).toString().split('\n');
-  const parent = lines.find((line) => line.includes(config) && line.includes('[listener]'));
-  const pid = parent?.trim().split(/\s+/)[0];
-  return pid === undefined ? [] : childrenOf(Number(pid));
+  return listenersOf(config).flatMap(({pid}) => childrenOf(pid));
+}
+
+function listenersOf(config: string): Process[] {
+  const lines = execFileSync('ps', ['-e', '-o', 'pid=,args=']).toString().split('\n');
+  return lines
+    .filter((line) => line.includes(config) && line.includes('[listener]'))
+    .map((line) => ({pid: Number(line.trim().split(/\s+/)[0]), name: 'sshd'}));
 }
 
 function killAll(processes: readonly Process[]): void {
