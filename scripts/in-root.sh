@@ -34,6 +34,9 @@ if [ -n "${OPENSSH_PREFIX-}" ]; then
   cp "$OPENSSH_PREFIX/etc/sshd_config" "$root/usr/share/openssh/"
 fi
 
+# A root that was made from packages alone does not know itself.
+grep -qs localhost "$root/etc/hosts" || echo 127.0.0.1 localhost >>"$root/etc/hosts"
+
 path=/usr/sbin:/usr/bin:/sbin:/bin
 case $mode in
 enter)
