@@ -365,7 +365,7 @@ describe('doctor on a joined host', function () {
       [
         'CASignatureAlgorithms rsa-sha2-512',
         /certificate signature algorithm/,
-        /^add ssh-ed25519 to CASignatureAlgorithms in \S+ line 1$/,
+        /^add (ssh-ed25519|the algorithm of the cluster's authority) to CASignatureAlgorithms in \S+ line 1/,
       ],
       [
         'PubkeyAcceptedAlgorithms ssh-ed25519',

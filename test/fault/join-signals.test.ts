@@ -122,10 +122,16 @@ describe('a join that is interrupted', function () {
       const outcomes = new Set<string>();
       for (let round = 0; round < ROUNDS; round += 1) {
         let killed = 0;
+        let end = (): void => undefined;
         const {status} = await stage.join([], {
           started: (pid, kill) => {
             killed = pid;
-            setTimeout(() => kill('SIGKILL'), duration * ((round + 1) / ROUNDS));
+            end = () => kill('SIGKILL');
+            if (round % 3 !== 2) setTimeout(end, duration * ((round + 1) / ROUNDS));
+          },
+          // Every third while it writes.
+          onStderr: (text) => {
+            if (round % 3 === 2 && /^ {2}identity /m.test(text)) setTimeout(() => end(), round);
           },
         });
         // What it had started, such as ssh, may outlive it for a moment.

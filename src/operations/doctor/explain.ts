@@ -109,7 +109,7 @@ const RULES: readonly Rule[] = [
     fix: 'add ssh-ed25519-cert-v01@openssh.com and ecdsa-sha2-nistp256-cert-v01@openssh.com to that line; sudo agentless doctor --login LOGIN names it',
   },
   {
-    text: /certificate signature algorithm .* not (supported|in)/,
+    text: /certificate signature algorithm .*not (supported|in)/,
     where: 'sshd',
     meaning: "CASignatureAlgorithms leaves out the kind of key that the cluster's authority has",
     fix: 'add its algorithm to that line: ssh-ed25519, ecdsa-sha2-nistp256 or rsa-sha2-512',

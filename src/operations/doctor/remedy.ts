@@ -48,6 +48,12 @@ const REMEDIES: readonly (readonly [RegExp, Remedy])[] = [
     /certificate signature algorithm (\S+?):/,
     ({where, words: [algorithm]}) => `add ${algorithm} to CASignatureAlgorithms${where}`,
   ],
+  // From 10.x on it is not named.
+  [
+    /not in CASignatureAlgorithm/,
+    ({where}) =>
+      `add the algorithm of the cluster's authority to CASignatureAlgorithms${where}: ssh-ed25519, ecdsa-sha2-nistp256 or rsa-sha2-512`,
+  ],
   [
     /nvalid user/,
     ({login}) => `create the account beforehand, for example: sudo useradd --create-home ${login}`,

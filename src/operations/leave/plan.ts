@@ -80,7 +80,9 @@ export async function planLeave(
   const rest = links.length > 0 ? await back(new Set([...removed, ...links])) : whole;
 
   const paths = [...first, ...rest.steps];
-  const reload = wish.reload && facts && paths.some(({path}) => !path.startsWith(`${directory.path}/`));
+  // What others have removed already may be in effect still: from 9.8 on sshd keeps certificates in memory.
+  const touched = [...paths, ...record.changes];
+  const reload = wish.reload && facts && touched.some(({path}) => !path.startsWith(`${directory.path}/`));
   const commands = reload ? commandSteps({facts}, wish) : [];
   const {before, after} = lastingSteps(record);
   return {

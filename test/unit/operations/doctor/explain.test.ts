@@ -30,6 +30,7 @@ const TEXTS: readonly (readonly [where: string, text: string])[] = [
   ['sshd', 'ROOT LOGIN REFUSED FROM 10.0.0.1 port 22'],
   ['sshd', 'error: Certificate does not contain an authorized principal'],
   ['sshd', 'certificate signature algorithm ssh-ed25519: signature algorithm not supported'],
+  ['sshd', 'certificate signature algorithm not in CASignatureAlgorithm: signature algorithm not supported'],
   ['sshd', 'Invalid user ghost from 10.0.0.1 port 4711'],
   ['node', 'failed to dial target host\n\tdirect dialing to nodes not found in inventory is not supported'],
   ['node', 'err-node-is-ambiguous\n\tambiguous host could match multiple nodes'],

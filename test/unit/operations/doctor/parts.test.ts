@@ -113,6 +113,7 @@ describe('a remedy', () => {
       'ROOT LOGIN REFUSED FROM x',
       'error: Certificate does not contain an authorized principal',
       'userauth_pubkey: certificate signature algorithm ssh-ed25519: signature algorithm not supported',
+      'userauth_pubkey: certificate signature algorithm not in CASignatureAlgorithm: signature algorithm not supported',
       'userauth_pubkey: key type ssh-ed25519-cert-v01@openssh.com not in PubkeyAcceptedAlgorithms',
       'Invalid user a from x',
       'Error checking authentication key ED25519 SHA256:x in revoked keys file /r',
@@ -137,6 +138,12 @@ describe('a remedy', () => {
     expect(fix(authority, 'CASignatureAlgorithms rsa-sha2-512')).to.equal(
       'add ssh-ed25519 to CASignatureAlgorithms in /c line 3',
     );
+    expect(
+      fix(
+        'certificate signature algorithm not in CASignatureAlgorithm: signature algorithm not supported',
+        'x',
+      ),
+    ).to.match(/^add the algorithm of the cluster's authority to CASignatureAlgorithms in \/c line 3: /);
     const denied = 'a@rehearsal: Permission denied (password).';
     expect(fix(denied, 'PubkeyAuthentication no')).to.match(/^set PubkeyAuthentication yes in \/c line 3;/);
     expect(fix(denied, 'AuthenticationMethods password')).to.match(/to AuthenticationMethods in \/c line 3$/);
