@@ -56,6 +56,12 @@ export interface Traces {
 }
 
 /**
+ * What has become of a transaction whose connection was lost. 'kept': it was committed; 'stuck': not all of it could be
+ * undone; 'unknown': the host cannot be reached.
+ */
+export type Outcome = 'undone' | 'kept' | 'stuck' | 'unknown';
+
+/**
  * The dead man's switch of a host that can be lost: from `begin` to `end` it undoes by itself what was noted, as soon as
  * the connection ends, or when nothing was confirmed in time. A journal that is committed stays.
  */
@@ -68,8 +74,8 @@ export interface Watch {
   end(): Promise<void>;
   /** True once the connection has ended, or the host has given us up. */
   readonly isLost: boolean;
-  /** After the connection was lost: what has become of the transaction, 'unknown' when the host cannot be reached. */
-  settled(journal: string): Promise<'undone' | 'kept' | 'unknown'>;
+  /** After the connection was lost. */
+  settled(journal: string): Promise<Outcome>;
 }
 
 /** Errors of the system (ENOSPC, EACCES, EROFS …) come through as thrown, with `code`. */

@@ -208,7 +208,7 @@ async function rollBack(
 }
 
 /** Opens the data directory and clears what an earlier run has left in it. */
-async function prepare(host: Host, options: ApplyOptions): Promise<OpenDirectory> {
+async function prepare(host: Host, options: ApplyOptions, watched: boolean): Promise<OpenDirectory> {
   const directory = await openDataDirectory(host, options.dataDir);
   try {
     const {outcome, operation, notes} = await recoverOpen(host, directory);
@@ -219,6 +219,7 @@ async function prepare(host: Host, options: ApplyOptions): Promise<OpenDirectory
     const record = await readRecord(host, directory.path);
     const expected = options.ends?.transaction ?? options.continues;
     if (expected !== undefined && expected !== record?.transaction) throw overtaken();
+    if (!watched) await watchIn(host, directory);
     return directory;
   } catch (error) {
     await directory.close().catch(() => undefined);
@@ -274,10 +275,9 @@ export async function apply(host: Host, steps: readonly Step[], options: ApplyOp
 
 async function applyWatched(host: Host, steps: readonly Step[], options: ApplyOptions): Promise<void> {
   const watched = await watchFrom(host, options.dataDir);
-  const directory = await prepare(host, options).catch((error: unknown) => {
+  const directory = await prepare(host, options, watched).catch((error: unknown) => {
     throw inWords(error, `prepare ${options.dataDir}`);
   });
-  if (!watched) await watchIn(host, directory);
   const journal = await transact(host, directory, steps, options);
   try {
     await finish(host, directory, journal);

@@ -74,6 +74,17 @@ export async function afterLoss(host: Host, {journal}: DataDirectory, lost: unkn
       },
     );
   }
+  if (outcome === 'stuck') {
+    throw new Failure(
+      'RESTORE_INCOMPLETE',
+      'the connection was lost; the host could not put everything back',
+      {
+        ...words,
+        hint: 'remove the cause and run any agentless command at that host: it goes on restoring',
+        cause: lost,
+      },
+    );
+  }
   throw new Failure('RESTORE_INCOMPLETE', 'the connection was lost and the host cannot be reached', {
     ...words,
     hint: 'it puts everything back by itself as soon as it sees that, within two minutes; look with `agentless status --host`',

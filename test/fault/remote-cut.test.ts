@@ -2,7 +2,8 @@
 // another run, and nothing of the transaction is left.
 
 import {execFileSync} from 'node:child_process';
-import {readdirSync, rmSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {expect} from 'chai';
 import {Failure} from '../../src/errors.js';
 import {RemoteHost} from '../../src/host/remote/remote-host.js';
@@ -87,6 +88,33 @@ describe('a transaction whose connection is cut', function () {
       }
     });
   }
+
+  it('leaves alone what another run has begun there meanwhile, and does not take it for its own', async () => {
+    const directory = join(root, 'theirs');
+    mkdirSync(directory);
+    const [journal, lock] = ['journal.jsonl', 'lock'].map((name) => join(directory, name)) as [
+      string,
+      string,
+    ];
+    const real = await RemoteHost.open(target.options);
+    await real.watch.begin({
+      journal,
+      lock,
+      saved: join(directory, 'saved'),
+      made: [directory],
+      marker: undefined,
+    });
+    const theirs = await (await local()).lock(lock);
+    writeFileSync(journal, '{"line":"header"}\n');
+    killServer();
+    await untilNobodyWatches();
+    expect(existsSync(journal) && existsSync(lock)).to.equal(true);
+    expect(await real.watch.settled(journal)).to.equal('stuck');
+    writeFileSync(journal, '{"line":"commit"}\n');
+    expect(await real.watch.settled(journal)).to.equal('kept');
+    await real.close();
+    await theirs.release();
+  });
 
   it('is undone all the same where nobody can see it, and that is said', async () => {
     const scene = await CrashScene.set(false);

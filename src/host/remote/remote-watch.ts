@@ -2,7 +2,7 @@
 
 import {join} from 'node:path/posix';
 import {Failure} from '../../errors.js';
-import type {Traces, Undo, Watch} from '../host.js';
+import type {Outcome, Traces, Undo, Watch} from '../host.js';
 import {shellWord} from '../shell-word.js';
 import {temporaryName} from '../temporary.js';
 import type {RemoteShell} from './remote-shell.js';
@@ -96,13 +96,15 @@ export class RemoteWatch implements Watch {
     return this.#shell.isLost;
   }
 
-  async settled(journal: string): Promise<'undone' | 'kept' | 'unknown'> {
+  async settled(journal: string): Promise<Outcome> {
     const [ours, open] = [this.#directory, journal].map(shellWord);
-    const ask = `if [ -d ${ours} ]; then echo waiting; elif [ -f ${open} ]; then echo kept; else echo undone; fi`;
+    const committed = `grep -q '^{"line":"commit"' ${open}`;
+    const over = `if [ ! -f ${open} ]; then echo undone; elif ${committed}; then echo kept; else echo stuck; fi`;
+    const ask = `if [ -d ${ours} ]; then echo waiting; else ${over}; fi`;
     for (const deadline = Date.now() + WAIT; Date.now() < deadline; await pause(PAUSE)) {
       const said = (await this.#shell.anew(ask).catch(() => '')).trim();
-      if (said.endsWith('undone')) return 'undone';
-      if (said.endsWith('kept')) return 'kept';
+      const outcome = (['undone', 'kept', 'stuck'] as const).find((word) => said.endsWith(word));
+      if (outcome !== undefined) return outcome;
     }
     return 'unknown';
   }

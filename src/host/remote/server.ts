@@ -179,7 +179,9 @@ settle() { [ "$pass" != settle ] || [ -n "$bad" ] || (program "$@") || :; }
 transaction() {
   case $pass in
     # Without a journal it has not begun, or has ended.
-    open) if [ -f "$1" ]; then ! grep -q '^{"line":"commit"' "$1"; else [ ! -s "$watched/undo" ]; fi ;;
+    # Of another run that has come first nothing is ours.
+    open) [ ! -e "$3" ] || grep -q "\"pid\":$$," "$3" || return
+      if [ -f "$1" ]; then ! grep -q '^{"line":"commit"' "$1"; else [ ! -s "$watched/undo" ]; fi ;;
     tidy)
       rm -f "$1" "$3"
       (set +f; rm -f "$3.$$-"*)
