@@ -1,4 +1,3 @@
-import {EXIT} from '../errors.js';
 import {BaseCommand} from './base-command.js';
 import type {Outcome} from './envelope.js';
 import {refuseExitCodeAlone} from './host-flags.js';
@@ -44,9 +43,7 @@ Exit codes: as of \`join openssh\`; 6 where there is nothing to adopt.`;
       this.config.version,
     );
     if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome)}\n`);
-    if (!flags['exit-code'] || !outcome.changed) return outcome;
-    process.exitCode = EXIT.drift;
-    return {...outcome, status: EXIT.drift};
+    return this.exitBy(flags, outcome);
   }
 }
 

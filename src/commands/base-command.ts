@@ -4,6 +4,7 @@
 import {Command} from '@oclif/core/command';
 import * as Flags from '@oclif/core/flags';
 import type * as Interfaces from '@oclif/core/interfaces';
+import {EXIT} from '../errors.js';
 import {type Outcome, successEnvelope} from './envelope.js';
 import {JsonReporter, TextReporter} from './reporter.js';
 import {showFailure} from './show-failure.js';
@@ -39,6 +40,13 @@ export abstract class BaseCommand extends Command {
   /** The command as typed: "join openssh". */
   protected get spaced(): string {
     return (this.id ?? '').replaceAll(':', ' ');
+  }
+
+  /** The outcome under --exit-code, where it says by 3 that something would change. */
+  protected exitBy(flags: {readonly 'exit-code': boolean}, outcome: Outcome): Outcome {
+    if (!flags['exit-code'] || !outcome.changed) return outcome;
+    process.exitCode = EXIT.drift;
+    return {...outcome, status: EXIT.drift};
   }
 
   abstract override run(): Promise<Outcome | undefined>;

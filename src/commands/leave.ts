@@ -1,5 +1,4 @@
 import * as Flags from '@oclif/core/flags';
-import {EXIT} from '../errors.js';
 import {BaseCommand} from './base-command.js';
 import {connectionFlags, identityFlag} from './connection-flags.js';
 import type {Outcome} from './envelope.js';
@@ -53,9 +52,7 @@ joined. A cluster that cannot be reached, or refuses, is a warning: the node rec
     const {leaveFromFlags} = await import('./run-leave.js');
     const outcome = await leaveFromFlags(flags, this.reporter, this.interruptible(), this.config.version);
     if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome)}\n`);
-    if (!flags['exit-code'] || !outcome.changed) return outcome;
-    process.exitCode = EXIT.drift;
-    return {...outcome, status: EXIT.drift};
+    return this.exitBy(flags, outcome);
   }
 }
 

@@ -3,6 +3,9 @@
 
 import type {Duplex} from 'node:stream';
 
+/** Bytes. Larger files are none that we edit; reading them would only exhaust memory. */
+export const LARGEST_FILE = 16 * 1024 * 1024;
+
 export interface Ownership {
   /** Permission bits, 0o7777. */
   readonly mode: number;

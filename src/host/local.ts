@@ -32,13 +32,18 @@ import {dirname} from 'node:path';
 import type {Duplex} from 'node:stream';
 import {codeOf} from '../system-error.js';
 import {clone, cloneAttributes} from './clone.js';
-import type {Entry, Host, Lock, Ownership, RunOptions, RunResult} from './host.js';
+import {
+  type Entry,
+  type Host,
+  LARGEST_FILE,
+  type Lock,
+  type Ownership,
+  type RunOptions,
+  type RunResult,
+} from './host.js';
 import {takeLocalLock} from './local-lock.js';
 import {runLocally} from './run.js';
 import {temporaryName} from './temporary.js';
-
-/** Larger files are none that we edit; reading them would only exhaust memory. */
-const LARGEST_FILE = 16 * 1024 * 1024;
 
 const NEW_FILE_MODE = 0o600;
 

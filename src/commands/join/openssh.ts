@@ -1,7 +1,6 @@
 import {userInfo} from 'node:os';
 import {CLIError} from '@oclif/core/errors';
 import * as Flags from '@oclif/core/flags';
-import {EXIT} from '../../errors.js';
 import {shellWord} from '../../host/shell-word.js';
 import {BaseCommand} from '../base-command.js';
 import {connectionFlags, identityFlag} from '../connection-flags.js';
@@ -144,9 +143,7 @@ failed and not fully restored, 130 interrupted and restored.`;
       this.config.version,
     );
     if (!this.jsonEnabled()) process.stdout.write(`${summary(outcome, flags)}\n`);
-    if (!flags['exit-code'] || !outcome.changed) return outcome;
-    process.exitCode = EXIT.drift;
-    return {...outcome, status: EXIT.drift};
+    return this.exitBy(flags, outcome);
   }
 }
 

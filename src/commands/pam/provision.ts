@@ -1,6 +1,5 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
-import {EXIT} from '../../errors.js';
 import {BaseCommand} from '../base-command.js';
 import type {Outcome} from '../envelope.js';
 import {exitCodeFlag, refuseExitCodeAlone} from '../host-flags.js';
@@ -65,8 +64,6 @@ Exit codes: 0 they exist, 2 usage (a name that is no login), 3 would change (--d
     const {provisionFromFlags, provisionText} = await import('./run-provision.js');
     const outcome = await provisionFromFlags(args.logins, flags, this.reporter, this.interruptible());
     if (!this.jsonEnabled()) process.stdout.write(provisionText(outcome.result, flags['dry-run']));
-    if (!flags['exit-code'] || !outcome.changed) return outcome;
-    process.exitCode = EXIT.drift;
-    return {...outcome, status: EXIT.drift};
+    return this.exitBy(flags, outcome);
   }
 }

@@ -6,6 +6,7 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Duplex} from 'node:stream';
 import {Failure} from '../../errors.js';
+import {LARGEST_FILE} from '../host.js';
 import {shellWord} from '../shell-word.js';
 import {type Destination, wordsFor} from './destination.js';
 import {firstByteOf} from './first-byte.js';
@@ -33,9 +34,6 @@ interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
 }
-
-/** Larger files are none that we edit; reading them would only exhaust memory. */
-const LARGEST_FILE = 16 * 1024 * 1024;
 
 /** The login shell may be any: it has one simple line to take, without a newline and with single quotes alone. */
 const BOOTSTRAP = `/bin/sh -c 'IFS= read -r program; eval "$(printf %b "$program")"'`;
