@@ -74,8 +74,8 @@ function locked(holder: Holder, path: string): Failure {
 async function acquire(ground: LockGround, path: string, claim: string): Promise<void> {
   const mine = `${path}.${ground.pid}-${randomBytes(4).toString('hex')}`;
   try {
-    await ground.create(mine, claim);
-    while (!(await ground.link(mine, path))) {
+    const [, taken] = await Promise.all([ground.create(mine, claim), ground.link(mine, path)]);
+    for (let ours = taken; !ours; ours = await ground.link(mine, path)) {
       const found = await ground.read(path);
       if (found === undefined) continue;
       const holder = await livingHolder(ground, found);
@@ -105,10 +105,11 @@ async function sweepDeadClaims(ground: LockGround, path: string): Promise<void> 
 
 /** Takes the lock, or fails with HOST_LOCKED naming the living holder's pid. Its claim is what stands in the file. */
 export async function takeLock(ground: LockGround, path: string): Promise<Lock & {readonly claim: string}> {
+  const [start = '', boot] = await Promise.all([startOf(ground, ground.pid), bootId(ground)]);
   const claim = JSON.stringify({
     pid: ground.pid,
-    start: (await startOf(ground, ground.pid)) ?? '',
-    boot: await bootId(ground),
+    start,
+    boot,
     nonce: randomBytes(8).toString('hex'),
   });
   await acquire(ground, path, claim);

@@ -1,6 +1,7 @@
 // A remote host whose connection is cut at the n-th change.
 
 import type {Host, Undo} from '../../src/host/host.js';
+import {inSequence, type Sequence} from '../../src/host/sequence.js';
 
 export const CUTS = ['before', 'during', 'after'] as const;
 export type Cut = (typeof CUTS)[number];
@@ -16,27 +17,49 @@ export interface CutHost {
 
 /**
  * `cut` is called at the change with this number: before it is asked for, while it is being made, or once it is made. What
- * is told to the watch counts as well.
+ * is told to the watch counts as well. 'during' is where more may be on its way already.
  */
 export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'before'): CutHost {
   const changes: string[] = [];
   let done = false;
-  const changing = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+  const changing = async <T>(
+    what: string,
+    act: () => Promise<T>,
+    reached: Sequence['reached'],
+  ): Promise<T> => {
     const mine = changes.push(what) === at;
     const now = () => {
       done = true;
       cut();
     };
-    if (mine && when === 'before') now();
+    if (mine && when === 'before') {
+      await reached().catch(() => undefined);
+      now();
+    }
     const acting = act();
     if (mine && when === 'during') {
       acting.catch(() => undefined);
       setTimeout(now, 2);
     }
     const result = await acting;
-    if (mine && when === 'after') now();
+    if (mine && when === 'after') {
+      await reached().catch(() => undefined);
+      now();
+    }
     return result;
   };
+  return {
+    host: cutting({host: real, isAhead: false, reached: async () => undefined}, changing).host,
+    changes,
+    isCut: () => done,
+  };
+}
+
+type Changing = <T>(what: string, act: () => Promise<T>, reached: Sequence['reached']) => Promise<T>;
+
+/** The same sequence, on a host whose changes are seen. */
+function cutting(sequence: Sequence, changing: Changing): Sequence {
+  const {host: real, reached} = sequence;
   const {watch} = real;
   const host = new Proxy(real, {
     get(target, name: keyof Host) {
@@ -44,18 +67,19 @@ export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'befor
         return new Proxy(watch, {
           get: (inner, of: keyof typeof watch) =>
             of === 'note'
-              ? (undo: Undo) => changing(`note ${undo.kind}`, () => inner.note(undo))
+              ? (undo: Undo) => changing(`note ${undo.kind}`, () => inner.note(undo), reached)
               : typeof inner[of] === 'function'
                 ? inner[of].bind(inner)
                 : inner[of],
         });
       }
+      if (name === 'sequence') return target.sequence && (() => cutting(inSequence(target), changing));
       const method = target[name];
       if (typeof method !== 'function') return method;
       const bound = method.bind(target) as (...words: unknown[]) => Promise<unknown>;
       if (!(CHANGES as readonly string[]).includes(name)) return bound;
-      return (...words: unknown[]) => changing(`${name} ${String(words[0])}`, () => bound(...words));
+      return (...words: unknown[]) => changing(`${name} ${String(words[0])}`, () => bound(...words), reached);
     },
   });
-  return {host, changes, isCut: () => done};
+  return {...sequence, host};
 }

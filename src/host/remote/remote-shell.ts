@@ -8,6 +8,7 @@ import type {Duplex} from 'node:stream';
 import {Failure} from '../../errors.js';
 import {LARGEST_FILE} from '../host.js';
 import {shellWord} from '../shell-word.js';
+import {type Answer, Caller, escapeBytes} from './caller.js';
 import {type Destination, wordsFor} from './destination.js';
 import {firstByteOf} from './first-byte.js';
 import {SERVER} from './server.js';
@@ -23,13 +24,6 @@ export interface RemoteOptions {
   readonly interactive: boolean;
 }
 
-/** What a function of the server has said. */
-export interface Answer {
-  readonly status: number;
-  readonly output: Buffer;
-  readonly complaints: string;
-}
-
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
@@ -38,8 +32,12 @@ interface Waiting {
 /** The login shell may be any: it has one simple line to take, without a newline and with single quotes alone. */
 const BOOTSTRAP = `/bin/sh -c 'IFS= read -r program; eval "$(printf %b "$program")"'`;
 
-export class RemoteShell {
+export class RemoteShell extends Caller {
   readonly where: string;
+  /** Does nothing once something sent like this has failed. */
+  readonly ahead = new Caller((line) => this.#send(`ahead ${line}`));
+  /** The same, and may fail: nobody goes on before its answer is there. */
+  readonly behind = new Caller((line) => this.#send(`behind ${line}`));
   readonly #options: RemoteOptions;
   readonly #child: Child;
   readonly #directory: string;
@@ -50,19 +48,9 @@ export class RemoteShell {
   #lost: Failure | undefined;
   #closing = false;
 
-  /** Connects; rejects with HOST_UNREACHABLE and ssh's own words. */
-  static async open(options: RemoteOptions): Promise<RemoteShell> {
-    const shell = new RemoteShell(options);
-    try {
-      await shell.#send(`${escapeBytes(`mark=${shell.#mark} LARGEST=${LARGEST_FILE}\n${SERVER}`)}\n`);
-      return shell;
-    } catch (error) {
-      await shell.close();
-      throw error;
-    }
-  }
-
-  private constructor(options: RemoteOptions) {
+  /** Connects, and hands the program over. What is asked rejects with HOST_UNREACHABLE where that cannot be done. */
+  constructor(options: RemoteOptions) {
+    super((line) => this.#send(line));
     const {destination, sudo} = options;
     this.where = destination.host;
     this.#options = options;
@@ -78,6 +66,8 @@ export class RemoteShell {
     });
     this.#child.stdin?.on('error', () => undefined);
     this.#child.once('close', () => this.#end());
+    const program = `mark=${this.#mark} LARGEST=${LARGEST_FILE}\n${SERVER}`;
+    this.#send(`${escapeBytes(program)}\n`).catch(() => undefined);
   }
 
   /** True once the connection has ended without our asking. */
@@ -91,19 +81,9 @@ export class RemoteShell {
     return this.#lost;
   }
 
-  /** Calls a function of the server with these arguments; rejects only when the connection is lost. */
-  call(name: string, ...words: readonly string[]): Promise<Answer> {
-    return this.#send(`ask ${name} ${words.map(quoted).join(' ')}\n`);
-  }
-
-  /** Calls a function that answers by itself. */
-  command(name: string, ...words: readonly string[]): Promise<Answer> {
-    return this.#send(`${name} ${words.map(quoted).join(' ')}\n`);
-  }
-
-  /** The same with something on its standard input. */
-  feed(input: string | Uint8Array, name: string, ...words: readonly string[]): Promise<Answer> {
-    return this.#send(`feed ${quoted(escapeBytes(input))} ${name} ${words.map(quoted).join(' ')}\n`);
+  /** What failed ahead is dealt with. */
+  forget(): void {
+    this.#child.stdin?.write('failed=\n');
   }
 
   /**
@@ -222,25 +202,6 @@ const COMMON = [
 ];
 
 const MASTER = ['-oControlMaster=yes', '-oControlPersist=no'];
-
-/** For `printf %b`: one line of letters that every shell reads alike. */
-function escapeBytes(content: string | Uint8Array): string {
-  const text = typeof content === 'string' ? Buffer.from(content).toString('latin1') : latin1(content);
-  return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
-    /[\\\x00-\x1f\x7f-\xff]/g,
-    (byte) => `\\0${byte.charCodeAt(0).toString(8).padStart(3, '0')}`,
-  );
-}
-
-const latin1 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-
-/** A word for the server: on one line, in the bytes of its UTF-8. */
-function quoted(word: string): string {
-  const bytes = Buffer.from(word).toString('latin1');
-  return `'${bytes.replaceAll("'", `'\\''`).replaceAll('\n', `'"$n"'`)}'`;
-}
 
 /** HOST_UNREACHABLE with the words of ssh, or of sudo. */
 function unreachable(where: string, said: string, {sudo}: RemoteOptions): Failure {
