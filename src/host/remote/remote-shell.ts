@@ -9,7 +9,7 @@ import {Failure} from '../../errors.js';
 import {LARGEST_FILE} from '../host.js';
 import {shellWord} from '../shell-word.js';
 import {type Destination, wordsFor} from './destination.js';
-import {firstByteOf} from './first-byte.js';
+import {Dialler, type Line} from './dialler.js';
 import {SERVER} from './server.js';
 import {type Child, startSsh} from './ssh.js';
 
@@ -43,6 +43,7 @@ export class RemoteShell {
   readonly #options: RemoteOptions;
   readonly #child: Child;
   readonly #directory: string;
+  readonly #dialler: Dialler;
   readonly #mark = `@@${randomBytes(16).toString('hex')}`;
   readonly #waiting: Waiting[] = [];
   #received = Buffer.alloc(0);
@@ -78,6 +79,7 @@ export class RemoteShell {
     });
     this.#child.stdin?.on('error', () => undefined);
     this.#child.once('close', () => this.#end());
+    this.#dialler = new Dialler(this.#line());
   }
 
   /** True once the connection has ended without our asking. */
@@ -106,14 +108,9 @@ export class RemoteShell {
     return this.#send(`feed ${quoted(escapeBytes(input))} ${name} ${words.map(quoted).join(' ')}\n`);
   }
 
-  /**
-   * A connection through this one to a port as the host sees it. It is there with its first byte, for ssh says of no
-   * connection that it was made: whoever listens has to speak first.
-   */
-  async dial(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
-    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    const socket = join(this.#directory, 's');
-    return firstByteOf(this.#ssh(['-S', socket, '-oControlMaster=no', '-W', address]), signal);
+  /** A connection to a port as the host sees it. */
+  dial(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+    return this.#dialler.dial(host, port, signal);
   }
 
   /** Runs one line of a program over a connection of its own, as a stranger would come: its standard output. */
@@ -138,6 +135,25 @@ export class RemoteShell {
     await this.#child;
     clearTimeout(timer);
     rmSync(this.#directory, {recursive: true, force: true});
+  }
+
+  /** Further channels of this connection. */
+  #line(): Line {
+    const along = ['-S', join(this.#directory, 's'), '-oControlMaster=no'];
+    return {
+      where: this.where,
+      forward: (endpoint) => this.#ssh([...along, '-v', '-W', endpoint]),
+      start: (program) => {
+        const child = this.#ssh(along, `exec ${BOOTSTRAP}`);
+        child.stdin.write(`${escapeBytes(program)}\n`, 'latin1');
+        return child;
+      },
+      listen: (hear) => {
+        const told = (data: Buffer) => hear(data.toString('latin1'));
+        this.#child.stderr.on('data', told);
+        return () => this.#child.stderr.off('data', told);
+      },
+    };
   }
 
   #ssh(words: readonly string[], command?: string): Child {
@@ -221,7 +237,8 @@ const COMMON = [
   '-oServerAliveCountMax=3',
 ];
 
-const MASTER = ['-oControlMaster=yes', '-oControlPersist=no'];
+/** What it says is what a user is told when something fails. */
+const MASTER = ['-oControlMaster=yes', '-oControlPersist=no', '-oLogLevel=INFO'];
 
 /** For `printf %b`: one line of letters that every shell reads alike. */
 function escapeBytes(content: string | Uint8Array): string {
