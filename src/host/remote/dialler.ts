@@ -77,7 +77,7 @@ export class Dialler {
 function forbidden(where: string, endpoint: string, said: string): Failure {
   return new Failure(
     'HOST_UNSUITABLE',
-    `sshd on ${where} forwards nothing, so that it cannot be asked what it serves`,
+    `sshd on ${where} forbids forwarding, so that it cannot be asked what it serves`,
     {
       detail: `${endpoint}: ${said}`,
       hint: [
