@@ -3,7 +3,7 @@
 import {Failure} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
 import type {Host} from '../host/host.js';
-import {codeOf} from '../system-error.js';
+import {codeOf, wordsOf} from '../system-error.js';
 import {describeFacts} from './describe.js';
 import {endpoint} from './proof.js';
 import {interruptible, type Reporter} from './reporter.js';
@@ -37,7 +37,7 @@ async function refuseUnprovable(host: Host, facts: HostFacts): Promise<void> {
       'HOST_UNSUITABLE',
       `sshd does not answer at ${address} port ${port}, as seen from the host`,
       {
-        detail: error instanceof Error ? error.message : String(error),
+        detail: wordsOf(error),
         hint: 'what it serves after a reload could not be proven, so nothing was changed; look at firewalls and ListenAddress',
         cause: error,
       },

@@ -1,6 +1,6 @@
 // Hosts whose sshd forwards nothing, as hardened ones do: joined through a relay there, or refused before anything changes.
 
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {agentless} from '../support/cli.js';
@@ -94,6 +94,22 @@ describe('a host whose sshd forwards nothing', function () {
     // Who knows better may leave sshd alone.
     const unasked = await joining('--no-restart-sshd');
     expect(unasked.exit, JSON.stringify(unasked)).to.equal(0);
+  });
+
+  it('and where sshd does not answer either is refused at the first look', async function () {
+    await start(this, 'AllowTcpForwarding no', undefined);
+    writeFileSync(join(tools, 'bin/nc'), '#!/bin/sh\necho "filtered away" >&2\nexit 1\n');
+    const before = await stage.host();
+    const refused = await joining();
+    expect([refused.exit, refused.error?.code], JSON.stringify(refused)).to.deep.equal([
+      6,
+      'HOST_UNSUITABLE',
+    ]);
+    expect(refused.error?.message).to.match(
+      /^sshd does not answer at 127\.0\.0\.1 port \d+, as seen from the host$/,
+    );
+    expect(refused.error?.detail).to.equal('filtered away');
+    expect(await stage.host()).to.deep.equal(before);
   });
 
   it('and that has no relay any more is neither left nor renewed, and status says what it cannot see', async function () {

@@ -82,7 +82,9 @@ export function connectionOf(child: Child, {said, mark}: Signs, signal?: AbortSi
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
       if (!stream.destroyed) stream.push(null);
-      reject(new NotConnected('ECONNREFUSED', withoutTraces(words), status ?? undefined));
+      reject(
+        new NotConnected('ECONNREFUSED', withoutTraces(words) || 'connection refused', status ?? undefined),
+      );
     });
   });
 }

@@ -81,7 +81,7 @@ function forbidden(where: string, endpoint: string, said: string): Failure {
     {
       detail: `${endpoint}: ${said}`,
       hint: [
-        `let its sshd forward for this login (Match User …, AllowTcpForwarding local, PermitOpen ${endpoint}),`,
+        `let its sshd forward for this login (in a Match: DisableForwarding no, AllowTcpForwarding local, PermitOpen ${endpoint}),`,
         `or have ${RELAYS} there, or run agentless on ${where} itself`,
       ].join('\n'),
     },

@@ -30,7 +30,9 @@ export async function compareServed(
   if (newest === undefined || key === undefined || key.certificateBy.length === 0) return {problems: []};
   const blob = await askServed(host, facts, key.certificateBy).catch(asFailure);
   if (blob instanceof Failure)
-    return {problems: [problem('SERVED_UNSEEN', blob.message, blob.hint ?? '', blob.detail)]};
+    return {
+      problems: [problem('SERVED_UNSEEN', blob.message, blob.hint?.replaceAll('\n', ' ') ?? '', blob.detail)],
+    };
   const wanted = Buffer.from(newest.certificate.line.split(' ')[1] ?? '', 'base64');
   if (blob !== undefined && sameBytes(blob, wanted)) return {served: true, problems: []};
   const type = shortType(key.type);
