@@ -10,7 +10,7 @@ import {LARGEST_FILE} from '../host.js';
 import {shellWord} from '../shell-word.js';
 import {type Answer, Caller, escapeBytes} from './caller.js';
 import {type Destination, wordsFor} from './destination.js';
-import {firstByteOf} from './first-byte.js';
+import {Dialler, type Line} from './dialler.js';
 import {SERVER} from './server.js';
 import {type Child, startSsh} from './ssh.js';
 
@@ -41,6 +41,7 @@ export class RemoteShell extends Caller {
   readonly #options: RemoteOptions;
   readonly #child: Child;
   readonly #directory: string;
+  readonly #dialler: Dialler;
   readonly #mark = `@@${randomBytes(16).toString('hex')}`;
   readonly #waiting: Waiting[] = [];
   #received = Buffer.alloc(0);
@@ -66,6 +67,7 @@ export class RemoteShell extends Caller {
     });
     this.#child.stdin?.on('error', () => undefined);
     this.#child.once('close', () => this.#end());
+    this.#dialler = new Dialler(this.#line());
     const program = `mark=${this.#mark} LARGEST=${LARGEST_FILE}\n${SERVER}`;
     this.#send(`${escapeBytes(program)}\n`).catch(() => undefined);
   }
@@ -86,14 +88,9 @@ export class RemoteShell extends Caller {
     this.#child.stdin?.write('failed=\n');
   }
 
-  /**
-   * A connection through this one to a port as the host sees it. It is there with its first byte, for ssh says of no
-   * connection that it was made: whoever listens has to speak first.
-   */
-  async dial(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
-    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    const socket = join(this.#directory, 's');
-    return firstByteOf(this.#ssh(['-S', socket, '-oControlMaster=no', '-W', address]), signal);
+  /** A connection to a port as the host sees it. */
+  dial(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+    return this.#dialler.dial(host, port, signal);
   }
 
   /** Runs one line of a program over a connection of its own, as a stranger would come: its standard output. */
@@ -118,6 +115,25 @@ export class RemoteShell extends Caller {
     await this.#child;
     clearTimeout(timer);
     rmSync(this.#directory, {recursive: true, force: true});
+  }
+
+  /** Further channels of this connection. */
+  #line(): Line {
+    const along = ['-S', join(this.#directory, 's'), '-oControlMaster=no'];
+    return {
+      where: this.where,
+      forward: (endpoint) => this.#ssh([...along, '-v', '-W', endpoint]),
+      start: (program) => {
+        const child = this.#ssh(along, `exec ${BOOTSTRAP}`);
+        child.stdin.write(`${escapeBytes(program)}\n`, 'latin1');
+        return child;
+      },
+      listen: (hear) => {
+        const told = (data: Buffer) => hear(data.toString('latin1'));
+        this.#child.stderr.on('data', told);
+        return () => this.#child.stderr.off('data', told);
+      },
+    };
   }
 
   #ssh(words: readonly string[], command?: string): Child {
@@ -201,7 +217,8 @@ const COMMON = [
   '-oServerAliveCountMax=3',
 ];
 
-const MASTER = ['-oControlMaster=yes', '-oControlPersist=no'];
+/** What it says is what a user is told when something fails. */
+const MASTER = ['-oControlMaster=yes', '-oControlPersist=no', '-oLogLevel=INFO'];
 
 /** HOST_UNREACHABLE with the words of ssh, or of sudo. */
 function unreachable(where: string, said: string, {sudo}: RemoteOptions): Failure {
