@@ -74,8 +74,8 @@ function locked(holder: Holder, path: string): Failure {
 async function acquire(ground: LockGround, path: string, claim: string): Promise<void> {
   const mine = `${path}.${ground.pid}-${randomBytes(4).toString('hex')}`;
   try {
-    const [, taken] = await Promise.all([ground.create(mine, claim), ground.link(mine, path)]);
-    for (let ours = taken; !ours; ours = await ground.link(mine, path)) {
+    await ground.create(mine, claim);
+    while (!(await ground.link(mine, path))) {
       const found = await ground.read(path);
       if (found === undefined) continue;
       const holder = await livingHolder(ground, found);
