@@ -113,8 +113,9 @@ put() { # path, temporary, mode or nothing, owner, group; bytes
     old=yes
   else
     mode=${'$'}{3:-0600} old=
+    [ "$mode" != 0644 ] || umask 022
   fi
-  onto "$2" && own "$2" "$4" "$5" && { [ -z "$old" ] && [ "$mode" = 0600 ] || chmod "$mode" "$2"; } || { rm -f "$2"; return 1; }
+  onto "$2" && own "$2" "$4" "$5" && case $old$mode in 0600|0644) ;; *) chmod "$mode" "$2" ;; esac || { rm -f "$2"; return 1; }
   in_place "$1" "$2" || return
   [ -n "$old" ] || label "$1"
 }
