@@ -4,6 +4,7 @@ import {certificateAlgorithms, plainAlgorithms} from '../ssh/algorithms.js';
 import {type KeyType, type PublicKey, parsePublicKey} from '../ssh/key.js';
 import {sameBytes} from '../ssh/wire.js';
 import type {Entry, Host} from './host.js';
+import {lookBehind} from './look-behind.js';
 import type {Tested} from './sshd.js';
 
 export interface HostKey extends PublicKey {
@@ -48,7 +49,9 @@ async function readHostKey(
   refused: boolean,
   allowed: readonly string[] | undefined,
 ): Promise<HostKey | {warning: string}> {
-  const [secret, beside] = await Promise.all([lookBehind(host, file), lookBehind(host, `${file}.pub`)]);
+  const [secret, beside] = await Promise.all(
+    [file, `${file}.pub`].map((path) => lookBehind(host, path).catch(() => undefined)),
+  );
   // A default key that was never made is not worth a word; sshd skips it as well.
   if (secret === undefined)
     return {warning: isDefaultKey(file) ? '' : `host key ${file} cannot be read; it is not served`};
@@ -79,16 +82,6 @@ function provenBy(type: KeyType, allowed: readonly string[] | undefined) {
     return sha2.length > 0 ? sha2 : known;
   };
   return {plainBy: modern(plainAlgorithms(type)), certificateBy: modern(certificateAlgorithms(type))};
-}
-
-/** What stands at a path or behind the link there; undefined as well where it cannot be read. */
-async function lookBehind(host: Host, path: string): Promise<Entry | undefined> {
-  try {
-    const entry = await host.look(path);
-    return entry?.kind === 'symlink' ? await host.look(await host.resolve(path)) : entry;
-  } catch {
-    return undefined;
-  }
 }
 
 async function publicHalf(host: Host, file: string, beside: Entry | undefined): Promise<string> {

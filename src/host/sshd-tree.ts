@@ -3,6 +3,7 @@
 import {Failure} from '../errors.js';
 import {type Dialect, escapeGlob, includePatterns, matchesGlob, type Tree} from '../ssh/sshd-config/index.js';
 import type {Host} from './host.js';
+import {lookBehind} from './look-behind.js';
 
 /** More files than sshd itself would follow in any sane configuration; stops a glob over a huge directory. */
 const MOST_FILES = 2000;
@@ -34,8 +35,7 @@ export async function readTree(host: Host, main: string, dialect: Dialect): Prom
 
 async function readConfig(host: Host, path: string, needed: boolean): Promise<Uint8Array | undefined> {
   try {
-    const found = await host.look(path);
-    const entry = found?.kind === 'symlink' ? await host.look(await host.resolve(path)) : found;
+    const entry = await lookBehind(host, path);
     if (entry?.kind === 'file') return entry.bytes;
     if (!needed) return undefined;
   } catch (cause) {

@@ -4,6 +4,7 @@
 import {dirname, join} from 'node:path/posix';
 import {Failure} from '../errors.js';
 import type {Entry, Host} from '../host/host.js';
+import {lookBehind} from '../host/look-behind.js';
 import {dataDirectory} from '../plan/data-directory.js';
 import {isKept} from '../plan/saved.js';
 import type {PathStep} from '../plan/step.js';
@@ -39,11 +40,10 @@ export async function findLeftovers(host: Host, {dataDir, config}: Where): Promi
 async function leftInConfiguration(host: Host, config: string): Promise<readonly string[]> {
   const fragment = join(installedDirectory(config), 'sshd.conf');
   const dropIns = join(dirname(config).replace(/^\/usr(?=\/etc\/)/, ''), 'sshd_config.d');
-  const behind = host.resolve(config).catch(() => config);
   const [names, inFragment, main] = await Promise.all([
     namesIn(host, dropIns).then((all) => all.filter((name) => name.endsWith('agentless.conf'))),
     look(host, fragment),
-    behind.then((real) => look(host, real)),
+    lookBehind(host, config).catch(() => undefined),
   ]);
   const files = names.map((name) => join(dropIns, name));
   const entries = [inFragment, ...(await Promise.all(files.map((path) => look(host, path))))];
