@@ -12,6 +12,7 @@ import type {Host} from '../host/host.js';
 import {effectiveConfig, sshdCommand} from '../host/sshd.js';
 import {signCertificate} from '../ssh/certificate.js';
 import {formatPublicKey, generateKey, publicBlob} from '../ssh/key.js';
+import {clockHint} from './clock.js';
 import {describeRehearsal} from './describe.js';
 import {differences} from './effect.js';
 import {type KeyKind, Visitor, validity} from './ephemeral.js';
@@ -121,7 +122,7 @@ async function play(host: Host, script: Script, stage: Stage): Promise<void> {
     put(layout.userAuthorities, `${line}\n`),
     ...(script.besides?.(layout) ?? []).map((file) => put(file.path, file.bytes)),
     ...script.keys.map((key) =>
-      put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority)),
+      put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority, host)),
     ),
   ]);
   const client: Client = {
@@ -174,13 +175,11 @@ async function tryNames(host: Host, client: Client, script: Script): Promise<voi
   for (const [index, {key, name}] of attempts.entries()) {
     const {ok = false, client: words = '', log = ''} = results[index] ?? {};
     if (ok) continue;
+    const detail = [reasonOf(log), words].filter(Boolean).join('\n');
     throw new Failure(
       'REHEARSAL_FAILED',
       `no client could verify this host as ${name} by its ${shortType(key.type)} key`,
-      {
-        detail: [reasonOf(log), words].filter(Boolean).join('\n'),
-        hint: 'seen in a rehearsal, nothing was changed',
-      },
+      {detail, hint: ['seen in a rehearsal, nothing was changed', ...clockHint(host, detail)].join('\n')},
     );
   }
 }
@@ -193,13 +192,21 @@ async function tryLogins(host: Host, client: Client, script: Script, visitor: Vi
     const reason = reasonOf(result.log) ?? result.client;
     throw new Failure('REHEARSAL_FAILED', `${user} would be refused`, {
       detail: [`sshd says: ${reason}`, ...linesBehind(script.facts, reason)].join('\n'),
-      hint: 'seen in a rehearsal with a throw-away certificate, nothing was changed',
+      hint: [
+        'seen in a rehearsal with a throw-away certificate, nothing was changed',
+        ...clockHint(host, reason),
+      ].join('\n'),
     });
   }
 }
 
-function hostCertificate(key: HostKey, script: Script, authority: ReturnType<typeof generateKey>): string {
-  return `${signCertificate({type: 'host', key: key.blob, principals: script.names, ...validity()}, authority)}\n`;
+function hostCertificate(
+  {blob: key}: HostKey,
+  {names: principals}: Script,
+  authority: ReturnType<typeof generateKey>,
+  {clockAhead}: Host,
+): string {
+  return `${signCertificate({type: 'host', key, principals, ...validity(clockAhead)}, authority)}\n`;
 }
 
 function pick<T>(items: readonly T[], index: number): T {

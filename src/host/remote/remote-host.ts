@@ -36,6 +36,7 @@ export class RemoteHost implements Host {
   readonly uid: number;
   readonly pid: number;
   readonly reachedBy: string;
+  readonly clockAhead: number;
   readonly watch: Watch;
   readonly #shell: RemoteShell;
   /** How `timeout` of that host takes its time: to a fraction of a second, in whole ones, or not at all. */
@@ -45,8 +46,11 @@ export class RemoteHost implements Host {
   static async open(options: RemoteOptions): Promise<RemoteHost> {
     const [shell, address] = await Promise.all([RemoteShell.open(options), addressOf(options)]);
     try {
+      const asked = Date.now();
       const {output, complaints} = await shell.call('hello');
-      const [pid = '', uid = '', name = '', login = '', timeouts = ''] = output.toString().split('\n');
+      const [pid = '', uid = '', name = '', login = '', timeouts = '', clock = ''] = output
+        .toString()
+        .split('\n');
       if (!/^\d+$/.test(pid) || !/^\d+$/.test(uid)) {
         throw new Failure('HOST_UNSUITABLE', `${shell.where} has no shell that can be worked with`, {
           detail: complaints.trim(),
@@ -60,6 +64,7 @@ export class RemoteHost implements Host {
         login,
         address,
         timeouts,
+        clockAhead: aheadOf(clock, asked),
       });
     } catch (error) {
       await shell.close();
@@ -77,10 +82,9 @@ export class RemoteHost implements Host {
       login,
       address,
       timeouts,
-    }: Record<'name' | 'login' | 'address' | 'timeouts', string> & {
-      pid: number;
-      uid: number;
-    },
+      clockAhead,
+    }: Record<'name' | 'login' | 'address' | 'timeouts', string> &
+      Record<'pid' | 'uid' | 'clockAhead', number>,
   ) {
     this.#shell = shell;
     this.reachedBy = words;
@@ -89,6 +93,7 @@ export class RemoteHost implements Host {
     this.name = name;
     this.login = login;
     this.address = address;
+    this.clockAhead = clockAhead;
     this.#timeouts = timeouts;
     const directory = `${uid === 0 ? '/run' : '/tmp'}/agentless-watch-${pid}-${randomBytes(6).toString('hex')}`;
     this.watch = new RemoteWatch(shell, directory);
@@ -214,6 +219,12 @@ export class RemoteHost implements Host {
     check(answer, name, path);
     return answer.output;
   }
+}
+
+/** Whole seconds, none where no clock was read; the answer has come some time after the question. */
+function aheadOf(clock: string, asked: number): number {
+  const ours = (asked + Date.now()) / 2000;
+  return /^\d+$/.test(clock) ? Math.round(Number(clock) - ours) : 0;
 }
 
 function reachedBy({destination: {user, host, port}, sudo, sshConfig}: RemoteOptions): string {

@@ -12,6 +12,7 @@ import {type Destination, wordsFor} from './destination.js';
 import {firstByteOf} from './first-byte.js';
 import {SERVER} from './server.js';
 import {type Child, startSsh} from './ssh.js';
+import {unreachable} from './unreachable.js';
 
 export interface RemoteOptions {
   readonly destination: Destination;
@@ -49,6 +50,8 @@ export class RemoteShell {
   #said = '';
   #lost: Failure | undefined;
   #closing = false;
+  /** Whether the shell at the other end has said anything. */
+  #answered = false;
 
   /** Connects; rejects with HOST_UNREACHABLE and ssh's own words. */
   static async open(options: RemoteOptions): Promise<RemoteShell> {
@@ -77,7 +80,7 @@ export class RemoteShell {
       this.#said = `${this.#said}${data.toString('latin1')}`.slice(-4096);
     });
     this.#child.stdin?.on('error', () => undefined);
-    this.#child.once('close', () => this.#end());
+    this.#child.once('close', (status) => this.#end(status ?? undefined));
   }
 
   /** True once the connection has ended without our asking. */
@@ -128,7 +131,7 @@ export class RemoteShell {
     child.stderr?.on('data', (data: Buffer) => complaints.push(data.toString('latin1')));
     const {exitCode} = await child;
     if (exitCode === 0) return said.join('');
-    throw unreachable(this.where, complaints.join(''), this.#options);
+    throw unreachable(this.#options, complaints.join(''), exitCode);
   }
 
   async close(): Promise<void> {
@@ -167,6 +170,7 @@ export class RemoteShell {
     const output = this.#received.subarray(0, start);
     const rest = this.#received.subarray(start + this.#mark.length + 2, end).toString('latin1');
     this.#received = this.#received.subarray(end + last.length);
+    this.#answered = true;
     const line = rest.indexOf('\n');
     return {
       status: Number(rest.slice(0, line)),
@@ -175,9 +179,12 @@ export class RemoteShell {
     };
   }
 
-  #end(): void {
+  #end(status: number | undefined): void {
     if (this.#closing) return;
-    this.#lost = unreachable(this.where, this.#said, this.#options);
+    // A shell that answers no login says why, if at all, on its standard output.
+    this.#lost = this.#answered
+      ? unreachable(this.#options, this.#said)
+      : unreachable(this.#options, `${this.#said}\n${this.#received.toString('latin1')}`, status);
     for (const {reject} of this.#waiting.splice(0)) reject(this.#lost);
   }
 }
@@ -240,30 +247,4 @@ const latin1 = (bytes: Uint8Array): string =>
 function quoted(word: string): string {
   const bytes = Buffer.from(word).toString('latin1');
   return `'${bytes.replaceAll("'", `'\\''`).replaceAll('\n', `'"$n"'`)}'`;
-}
-
-/** HOST_UNREACHABLE with the words of ssh, or of sudo. */
-function unreachable(where: string, said: string, {sudo}: RemoteOptions): Failure {
-  const words = said
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== '' && !/^(Warning: Permanently added|Killed by signal)/.test(line))
-    .join('\n');
-  const denied = sudo && /^sudo: /m.test(words);
-  const message = denied ? `sudo on ${where} does not make us root` : `no connection to ${where} by ssh`;
-  return new Failure('HOST_UNREACHABLE', message, {
-    ...(words !== '' && {detail: words}),
-    hint: hintFor(where, words, denied),
-  });
-}
-
-function hintFor(where: string, words: string, denied: boolean): string {
-  if (denied) {
-    return /password|terminal/.test(words)
-      ? 'sudo would ask for a password, which nobody can give here: allow it without (NOPASSWD), or log in as root'
-      : 'allow this login to run /bin/sh by sudo, or log in as root';
-  }
-  if (/Host key verification failed|REMOTE HOST IDENTIFICATION/.test(words))
-    return `compare its host key with what the host's console says, then connect once by hand: ssh ${where}`;
-  if (/Permission denied/.test(words)) return `check that \`ssh ${where}\` lets you in without a password`;
-  return `check that \`ssh ${where} true\` works from here`;
 }
