@@ -1,5 +1,6 @@
 // The clock of a host that is reached through ssh, beside ours. sshd there compares the dates of certificates by its own.
 
+import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
 
 /** Seconds. Certificates are dated back by a minute, those of the cluster as ours. */
@@ -13,11 +14,14 @@ export function clockWarning(host: Clocked): string | undefined {
   return clocks && `${clocks}: its sshd goes by its own, and refuses who has a certificate of another time`;
 }
 
-/** A line on what to do, where that is why a certificate was refused. */
-export function clockHint(host: Clocked, reason: string): readonly string[] {
+/** Why a rehearsed login was refused, where it was for that. */
+export function refusedForTime(host: Clocked, login: string, reason: string): Failure | undefined {
   const clocks = bothClocks(host);
-  if (clocks === undefined || !/not yet valid|expired/i.test(reason)) return [];
-  return [`${clocks}: set the one that is wrong (see \`timedatectl\`), and run this again`];
+  if (clocks === undefined || !/Certificate invalid: (not yet valid|expired)/.test(reason)) return undefined;
+  return new Failure('REHEARSAL_FAILED', `${login} would be refused`, {
+    detail: `sshd says: ${reason}`,
+    hint: `${clocks}: set the one that is wrong (see \`timedatectl\`)\nseen in a rehearsal, nothing was changed`,
+  });
 }
 
 function bothClocks({name, clockAhead = 0}: Clocked): string | undefined {

@@ -13,12 +13,18 @@ export type KeyKind = Parameters<typeof generateKey>[0];
 const VALID_SECONDS = 600n;
 
 /**
- * From now by our clock, as the cluster dates what it signs. A host whose clock is behind refuses that; one whose clock is
- * ahead does not, for what the cluster signs holds for longer.
+ * Of a certificate that a host looks at whose clock is ahead by so many seconds, or behind: from now by our clock, as the
+ * cluster dates what it signs. Who is behind refuses that; who is ahead does not, for those of the cluster hold for longer.
  */
 export function validity(clockAhead = 0) {
   const now = BigInt(Math.floor(Date.now() / 1000));
   return {validAfter: now - 60n, validBefore: now + BigInt(Math.max(clockAhead, 0)) + VALID_SECONDS};
+}
+
+/** Of a host's own certificate: who looks at it elsewhere has the right time, and the client of a rehearsal that of the host. */
+export function hostValidity(clockAhead = 0) {
+  const {validAfter, validBefore} = validity(clockAhead);
+  return {validAfter: validAfter + BigInt(Math.min(clockAhead, 0)), validBefore};
 }
 
 /** Whom the certificates of a rehearsal are for. */

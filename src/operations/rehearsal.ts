@@ -12,10 +12,10 @@ import type {Host} from '../host/host.js';
 import {effectiveConfig, sshdCommand} from '../host/sshd.js';
 import {signCertificate} from '../ssh/certificate.js';
 import {formatPublicKey, generateKey, publicBlob} from '../ssh/key.js';
-import {clockHint} from './clock.js';
+import {refusedForTime} from './clock.js';
 import {describeRehearsal} from './describe.js';
 import {differences} from './effect.js';
-import {type KeyKind, Visitor, validity} from './ephemeral.js';
+import {hostValidity, type KeyKind, Visitor} from './ephemeral.js';
 import {acceptsHost, type Client, reasonOf} from './handshake.js';
 import {type Layout, layoutIn} from './layout.js';
 import type {Pam} from './pam/prepare.js';
@@ -175,11 +175,13 @@ async function tryNames(host: Host, client: Client, script: Script): Promise<voi
   for (const [index, {key, name}] of attempts.entries()) {
     const {ok = false, client: words = '', log = ''} = results[index] ?? {};
     if (ok) continue;
-    const detail = [reasonOf(log), words].filter(Boolean).join('\n');
     throw new Failure(
       'REHEARSAL_FAILED',
       `no client could verify this host as ${name} by its ${shortType(key.type)} key`,
-      {detail, hint: ['seen in a rehearsal, nothing was changed', ...clockHint(host, detail)].join('\n')},
+      {
+        detail: [reasonOf(log), words].filter(Boolean).join('\n'),
+        hint: 'seen in a rehearsal, nothing was changed',
+      },
     );
   }
 }
@@ -190,12 +192,11 @@ async function tryLogins(host: Host, client: Client, script: Script, visitor: Vi
     const result = await visitor.tries(host, client, pick(script.names, index), user);
     if (result.ok) continue;
     const reason = reasonOf(result.log) ?? result.client;
+    const untimely = refusedForTime(host, user, reason);
+    if (untimely !== undefined) throw untimely;
     throw new Failure('REHEARSAL_FAILED', `${user} would be refused`, {
       detail: [`sshd says: ${reason}`, ...linesBehind(script.facts, reason)].join('\n'),
-      hint: [
-        'seen in a rehearsal with a throw-away certificate, nothing was changed',
-        ...clockHint(host, reason),
-      ].join('\n'),
+      hint: 'seen in a rehearsal with a throw-away certificate, nothing was changed',
     });
   }
 }
@@ -206,7 +207,7 @@ function hostCertificate(
   authority: ReturnType<typeof generateKey>,
   {clockAhead}: Host,
 ): string {
-  return `${signCertificate({type: 'host', key, principals, ...validity(clockAhead)}, authority)}\n`;
+  return `${signCertificate({type: 'host', key, principals, ...hostValidity(clockAhead)}, authority)}\n`;
 }
 
 function pick<T>(items: readonly T[], index: number): T {

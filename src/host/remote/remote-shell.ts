@@ -22,6 +22,8 @@ export interface RemoteOptions {
   readonly sshConfig?: string;
   /** Whether somebody is there to be asked for a password by ssh. */
   readonly interactive: boolean;
+  /** Ends the attempt to connect, which may take minutes; INTERRUPTED then. Later it means nothing here. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a function of the server has said. */
@@ -56,12 +58,18 @@ export class RemoteShell {
   /** Connects; rejects with HOST_UNREACHABLE and ssh's own words. */
   static async open(options: RemoteOptions): Promise<RemoteShell> {
     const shell = new RemoteShell(options);
+    const {signal} = options;
+    const stop = () => void shell.#child.kill();
+    if (signal?.aborted) stop();
+    signal?.addEventListener('abort', stop, {once: true});
     try {
       await shell.#send(`${escapeBytes(`mark=${shell.#mark} LARGEST=${LARGEST_FILE}\n${SERVER}`)}\n`);
       return shell;
     } catch (error) {
       await shell.close();
-      throw error;
+      throw signal?.aborted ? new Failure('INTERRUPTED', 'interrupted', {cause: error}) : error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
     }
   }
 
