@@ -39,12 +39,12 @@ export interface Reached {
   readonly address: string;
 }
 
-/** Does the work at that machine; the connection to it ends with the work. */
+/** Does the work at that machine; the connection to it ends with the work. The signal ends the attempt to make one. */
 export async function atMachine<T>(
-  flags: MachineFlags,
+  flags: MachineFlags & {readonly signal?: AbortSignal},
   work: (host: Host, reached?: Reached) => Promise<T>,
 ): Promise<T> {
-  const {host: text, sudo, 'ssh-config': sshConfig} = flags;
+  const {host: text, sudo, 'ssh-config': sshConfig, signal} = flags;
   if (text === undefined) {
     refuseWithoutHost(flags);
     const {LocalHost} = await import('../host/local.js');
@@ -59,6 +59,7 @@ export async function atMachine<T>(
     sudo,
     interactive: process.stdin.isTTY === true,
     ...(sshConfig !== undefined && {sshConfig}),
+    ...(signal && {signal}),
   });
   try {
     return await work(host, host);

@@ -31,7 +31,7 @@ export async function leaveFromFlags(
   clientVersion: string,
 ): Promise<Outcome<LeaveReport>> {
   const operator = flags.identity && (await readIdentity(flags.identity, (text) => report.warn(text)));
-  const leaving = atMachine(flags, (host) =>
+  const leaving = atMachine({...flags, signal}, (host) =>
     leave(
       {
         host,

@@ -39,7 +39,7 @@ export async function renewFromFlags(
 ): Promise<Outcome<RenewReport>> {
   const connect = await connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)});
   const operator = flags.identity && (await readIdentity(flags.identity, (text) => report.warn(text)));
-  return atMachine(flags, async (host) => {
+  return atMachine({...flags, signal}, async (host) => {
     const tools = {host, connect, report, confirm, signal};
     const {changed, ...result} = await renew(tools, {
       dataDir: flags['data-dir'],

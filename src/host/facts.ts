@@ -3,6 +3,7 @@
 import {dirname} from 'node:path/posix';
 import {Failure} from '../errors.js';
 import {type Dialect, dialectOf, type EffectiveConfig, type Tree} from '../ssh/sshd-config/index.js';
+import {asRoot} from './as-root.js';
 import {configOf, type Daemon, findDaemon} from './daemon.js';
 import type {Host} from './host.js';
 import {type HostKey, readHostKeys} from './host-keys.js';
@@ -43,7 +44,7 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
       hint: 'install the OpenSSH server first (openssh-server on Debian, Ubuntu, Fedora and RHEL)',
     });
   }
-  refuseUnwritable(found);
+  refuseUnwritable(host, found);
   const [version, tested, include] = await Promise.all([
     sshdVersion(host, daemon.program, found),
     testedConfig(host, daemon, config, found),
@@ -104,18 +105,18 @@ export interface MainFile {
 /** HOST_UNSUITABLE where it cannot be read, or is no file: a named pipe would keep sshd waiting. */
 export async function readMain(host: Host, config: string): Promise<MainFile> {
   const real = await resolved(host, config);
-  const entry = await host.look(real).catch(unreadable(config));
+  const entry = await host.look(real).catch(unreadable(host, config));
   if (entry?.kind === 'file') return {real, text: Buffer.from(entry.bytes).toString('latin1')};
   throw new Failure('HOST_UNSUITABLE', `${config} is not a regular file`, {
     hint: 'name the file that sshd really reads with --openssh-config',
   });
 }
 
-function unreadable(config: string): (cause: unknown) => never {
+function unreadable(host: Host, config: string): (cause: unknown) => never {
   return (cause) => {
     throw new Failure('HOST_UNSUITABLE', `cannot read ${config}`, {
       cause,
-      hint: 'run this as root, with sudo',
+      hint: asRoot(host),
     });
   };
 }
@@ -142,13 +143,13 @@ async function resolved(host: Host, config: string): Promise<string> {
 }
 
 /** Says no before anything is tried: not root, a read-only file system, an immutable file. */
-export function refuseUnwritable({unwritable, uid}: Pick<Probe, 'unwritable' | 'uid'>): void {
+export function refuseUnwritable(host: Host, {unwritable, uid}: Pick<Probe, 'unwritable' | 'uid'>): void {
   if (unwritable.length === 0) return;
   throw new Failure('HOST_UNSUITABLE', `${unwritable.join(' and ')} cannot be written`, {
     hint:
       uid === 0
         ? 'it is on a read-only file system or marked immutable (see `lsattr`); make it writable, and run this again'
-        : 'run this as root, with sudo',
+        : asRoot(host),
   });
 }
 

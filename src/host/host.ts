@@ -91,6 +91,8 @@ export interface Host {
   readonly pid: number;
   /** Words with which a command works at it from here, e.g. "--host root@web1 --sudo"; absent: it is this machine. */
   readonly reachedBy?: string;
+  /** Seconds by which its clock is ahead of ours, negative where it is behind; absent: it is ours. */
+  readonly clockAhead?: number;
   /** Only of a host that can be lost in the middle of a change. */
   readonly watch?: Watch;
   look(path: string): Promise<Entry | undefined>;

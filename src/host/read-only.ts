@@ -9,6 +9,7 @@ export class ReadOnlyHost implements Host {
   readonly uid: number;
   readonly pid: number;
   readonly reachedBy?: string;
+  readonly clockAhead?: number;
   readonly #host: Host;
 
   constructor(host: Host) {
@@ -16,6 +17,7 @@ export class ReadOnlyHost implements Host {
     this.uid = host.uid;
     this.pid = host.pid;
     if (host.reachedBy !== undefined) this.reachedBy = host.reachedBy;
+    if (host.clockAhead !== undefined) this.clockAhead = host.clockAhead;
     this.#host = host;
   }
 

@@ -2,6 +2,7 @@
 
 import {Failure} from '../errors.js';
 import {type Dialect, escapeGlob, includePatterns, matchesGlob, type Tree} from '../ssh/sshd-config/index.js';
+import {asRoot} from './as-root.js';
 import type {Host} from './host.js';
 import {lookBehind} from './look-behind.js';
 
@@ -40,7 +41,7 @@ async function readConfig(host: Host, path: string, needed: boolean): Promise<Ui
     if (!needed) return undefined;
   } catch (cause) {
     if (!needed) return undefined;
-    throw new Failure('HOST_UNSUITABLE', `cannot read ${path}`, {cause, hint: 'run this as root, with sudo'});
+    throw new Failure('HOST_UNSUITABLE', `cannot read ${path}`, {cause, hint: asRoot(host)});
   }
   throw new Failure('HOST_UNSUITABLE', `${path} is not a regular file`, {
     hint: "name sshd's file with --openssh-config",

@@ -140,7 +140,7 @@ async function logins(
     const forRoot = sight.obstacles.some((one) => isForRootOnly(one, sight.probe));
     const fix = (login: string) =>
       forRoot
-        ? `run with sudo: ${commands.doctor} --login ${login}`
+        ? `${commands.asRoot}: ${commands.doctor} --login ${login}`
         : 'mend what is said of sshd and its configuration first';
     return wanted.map((login) => ({...skip('login', `${login} was ${why}`, fix(login)), login}));
   }

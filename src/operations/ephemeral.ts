@@ -12,9 +12,19 @@ export type KeyKind = Parameters<typeof generateKey>[0];
 
 const VALID_SECONDS = 600n;
 
-export function validity() {
+/**
+ * Of a certificate that a host looks at whose clock is ahead by so many seconds, or behind: from now by our clock, as the
+ * cluster dates what it signs. Who is behind refuses that; who is ahead does not, for those of the cluster hold for longer.
+ */
+export function validity(clockAhead = 0) {
   const now = BigInt(Math.floor(Date.now() / 1000));
-  return {validAfter: now - 60n, validBefore: now + VALID_SECONDS};
+  return {validAfter: now - 60n, validBefore: now + BigInt(Math.max(clockAhead, 0)) + VALID_SECONDS};
+}
+
+/** Of a host's own certificate: who looks at it elsewhere has the right time, and the client of a rehearsal that of the host. */
+export function hostValidity(clockAhead = 0) {
+  const {validAfter, validBefore} = validity(clockAhead);
+  return {validAfter: validAfter + BigInt(Math.min(clockAhead, 0)), validBefore};
 }
 
 /** Whom the certificates of a rehearsal are for. */
@@ -36,17 +46,17 @@ export class Visitor {
   /** Logs in, runs `true` and leaves; `client.server` must trust the authority. */
   async tries(host: Host, client: Client, name: string, user: string): Promise<HandshakeResult> {
     this.#identity ??= await this.#put('login', await opensshPrivateKey(this.#key));
-    await this.#put('login-cert.pub', `${this.#certificateFor(user)}\n`);
+    await this.#put('login-cert.pub', `${this.#certificateFor(user, host.clockAhead)}\n`);
     return acceptsLogin(host, client, name, {user, identity: this.#identity});
   }
 
-  #certificateFor(user: string): string {
+  #certificateFor(user: string, clockAhead: number | undefined): string {
     const principals = [user, '-teleport-internal-join'];
     const roles = JSON.stringify({version: 'v1', roles: [VISITOR.role]});
     const extensions = {'permit-pty': '', 'teleport-roles': roles};
     const key = publicBlob(this.#key);
     return signCertificate(
-      {type: 'user', key, keyId: VISITOR.user, principals, extensions, ...validity()},
+      {type: 'user', key, keyId: VISITOR.user, principals, extensions, ...validity(clockAhead)},
       this.#authority,
     );
   }

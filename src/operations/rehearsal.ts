@@ -12,9 +12,10 @@ import type {Host} from '../host/host.js';
 import {effectiveConfig, sshdCommand} from '../host/sshd.js';
 import {signCertificate} from '../ssh/certificate.js';
 import {formatPublicKey, generateKey, publicBlob} from '../ssh/key.js';
+import {refusedForTime} from './clock.js';
 import {describeRehearsal} from './describe.js';
 import {differences} from './effect.js';
-import {type KeyKind, Visitor, validity} from './ephemeral.js';
+import {hostValidity, type KeyKind, Visitor} from './ephemeral.js';
 import {acceptsHost, type Client, reasonOf} from './handshake.js';
 import {type Layout, layoutIn} from './layout.js';
 import type {Pam} from './pam/prepare.js';
@@ -121,7 +122,7 @@ async function play(host: Host, script: Script, stage: Stage): Promise<void> {
     put(layout.userAuthorities, `${line}\n`),
     ...(script.besides?.(layout) ?? []).map((file) => put(file.path, file.bytes)),
     ...script.keys.map((key) =>
-      put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority)),
+      put(layout.certificates.get(key.file) ?? '', hostCertificate(key, script, authority, host)),
     ),
   ]);
   const client: Client = {
@@ -191,6 +192,8 @@ async function tryLogins(host: Host, client: Client, script: Script, visitor: Vi
     const result = await visitor.tries(host, client, pick(script.names, index), user);
     if (result.ok) continue;
     const reason = reasonOf(result.log) ?? result.client;
+    const untimely = refusedForTime(host, user, reason);
+    if (untimely !== undefined) throw untimely;
     throw new Failure('REHEARSAL_FAILED', `${user} would be refused`, {
       detail: [`sshd says: ${reason}`, ...linesBehind(script.facts, reason)].join('\n'),
       hint: 'seen in a rehearsal with a throw-away certificate, nothing was changed',
@@ -198,8 +201,13 @@ async function tryLogins(host: Host, client: Client, script: Script, visitor: Vi
   }
 }
 
-function hostCertificate(key: HostKey, script: Script, authority: ReturnType<typeof generateKey>): string {
-  return `${signCertificate({type: 'host', key: key.blob, principals: script.names, ...validity()}, authority)}\n`;
+function hostCertificate(
+  {blob: key}: HostKey,
+  {names: principals}: Script,
+  authority: ReturnType<typeof generateKey>,
+  {clockAhead}: Host,
+): string {
+  return `${signCertificate({type: 'host', key, principals, ...hostValidity(clockAhead)}, authority)}\n`;
 }
 
 function pick<T>(items: readonly T[], index: number): T {

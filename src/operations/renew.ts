@@ -49,7 +49,9 @@ export interface Renewal {
 /** NOT_JOINED on a host that is not; else the host is right in every phase of a rotation when this returns. */
 export async function renew(tools: Tools, wish: RenewWish): Promise<Renewal> {
   // Also finishes or undoes what an interrupted run has left.
-  const owned = await readOwnership(tools.host, wish.dataDir, tools.report).catch(forRoot(wish.dataDir));
+  const owned = await readOwnership(tools.host, wish.dataDir, tools.report).catch(
+    forRoot(tools.host, wish.dataDir),
+  );
   if (owned === undefined) throw notJoined();
   const {cluster: name, hostname, proxy, trust} = owned.settings;
   tools.report.heading(`${wish.check ? 'Checking' : 'Renewing'} ${hostname} at ${name}`);

@@ -21,11 +21,13 @@ import {
 } from '../ssh/sshd-config/index.js';
 import {sameBytes} from '../ssh/wire.js';
 import {besides, elsewhere, type Takeover} from './adopt/takeover.js';
+import {clockWarning} from './clock.js';
 import {directives, installedDirectory, type Layout, layoutIn, OWNER_LINE} from './layout.js';
 import {SERVICE} from './pam/places.js';
 import type {Pam} from './pam/prepare.js';
 import type {PamSettings} from './pam/settings.js';
 import type {Reporter} from './reporter.js';
+import {resolutionWarning} from './resolution.js';
 import {addressWarning, type Draft, nameWarning} from './settings.js';
 
 export interface Scene {
@@ -80,16 +82,20 @@ export async function prepareScene(
   former?: PamSettings,
   takeover?: Takeover,
 ): Promise<Scene> {
-  const foreign = await Promise.all(
+  const reading = Promise.all(
     foreignCertificateFiles(facts).map(async (file) => {
       const entry = await host.look(file).catch(() => undefined);
       return {file, text: entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : ''};
     }),
   );
+  const resolving = told.address === undefined ? undefined : resolutionWarning(host, told.address);
+  const [foreign, foundElsewhere] = await Promise.all([reading, resolving]);
   const scene = setScene(facts, wanted, foreign, pam, former, takeover);
   const doubts = [
     told.hostname === undefined ? undefined : nameWarning(told.hostname),
     told.address === undefined ? undefined : addressWarning(told.address),
+    foundElsewhere,
+    clockWarning(host),
   ];
   for (const warning of [...facts.warnings, ...scene.warnings, ...doubts]) {
     if (warning !== undefined) report.warn(warning);

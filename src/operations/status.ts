@@ -109,7 +109,7 @@ function obstacles({obstacles: met, daemon, probe}: Glance, {state}: Past, comma
     const {code, message, hint = ''} = one;
     if (daemon === undefined) problems.push(problem('SSHD_MISSING', message, hint));
     else if (isForRootOnly(one, probe))
-      unseen.push(`what sshd makes of its configuration; run with sudo to see it: ${commands.status}`);
+      unseen.push(`what sshd makes of its configuration; ${commands.asRoot} to see it: ${commands.status}`);
     else if (code === 'SSHD_CONFIG_INVALID') problems.push(refusedConfig(one));
     else unseen.push(`what sshd makes of its configuration: ${message} (${hint})`);
   }

@@ -88,7 +88,7 @@ export async function afterLoss(host: Host, {journal}: DataDirectory, lost: unkn
   }
   throw new Failure('RESTORE_INCOMPLETE', 'the connection was lost and the host cannot be reached', {
     ...words,
-    hint: 'it puts everything back by itself as soon as it sees that, within two minutes; look with `agentless status --host`',
+    hint: `it puts everything back by itself as soon as it sees that, within two minutes; look with \`agentless status ${host.reachedBy}\``,
     cause: lost,
   });
 }

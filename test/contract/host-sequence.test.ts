@@ -77,6 +77,7 @@ describe('changes in a row on a host that is reached over ssh', function () {
     ]);
     // The host itself, and a new sequence, know nothing of it.
     await host.write(at('after'), Buffer.from('y'));
+    expect((await host.run(['true'])).status).to.equal(0);
     const next = host.sequence();
     await next.host.write(at('next'), Buffer.from('z'));
     await next.reached();

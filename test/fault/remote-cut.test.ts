@@ -136,6 +136,9 @@ describe('a transaction whose connection is cut', function () {
       expect(ended?.code).to.equal('RESTORE_INCOMPLETE');
       expect(ended?.message).to.equal('the connection was lost and the host cannot be reached');
       expect(ended?.hint).to.include('puts everything back by itself');
+      expect(ended?.hint).to.include(
+        `look with \`agentless status --host web1 --ssh-config ${alone.sshConfig}\``,
+      );
       await untilNobodyWatches();
       await scene.expectWhole('before', 'cut off');
     } finally {

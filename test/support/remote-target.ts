@@ -42,7 +42,10 @@ export function admitting(directory: string): string[] {
 }
 
 /** The configuration of a client that knows this host as web1, with what a person has there and must not get in the way. */
-export function writeSshConfig(directory: string, {port, hostKeys}: PrivateSshd): string {
+export function writeSshConfig(
+  directory: string,
+  {port, hostKeys}: Pick<PrivateSshd, 'port' | 'hostKeys'>,
+): string {
   const client = clientOf(directory);
   const known = join(client, 'known_hosts');
   writeFileSync(known, hostKeys.map((line) => `web1 ${line}\n`).join(''));

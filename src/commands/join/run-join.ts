@@ -69,7 +69,7 @@ export async function joinFromFlags(
     connectionFrom(flags, {clientVersion, warn: (text) => report.warn(text)}),
     trustFrom(flags),
   ]);
-  return atMachine(flags, async (host, reached) => {
+  return atMachine({...flags, signal}, async (host, reached) => {
     const made = await provisioned(host, flags, report, signal);
     const joining = join(
       {

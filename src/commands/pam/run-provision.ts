@@ -26,7 +26,7 @@ export async function provisionFromFlags(
   report: Pick<TextReporter, 'warn'>,
   signal: AbortSignal,
 ): Promise<Outcome<ProvisionReport>> {
-  const provisioning = atMachine(machine, (host) =>
+  const provisioning = atMachine({...machine, signal}, (host) =>
     provision(
       {host, report, signal},
       {

@@ -30,7 +30,7 @@ export async function testFromFlags(
   signal: AbortSignal,
 ): Promise<Outcome<Trial>> {
   const {'dry-run': dryRun, 'openssh-config': config, 'data-dir': dataDir} = flags;
-  const result = await atMachine(flags, (host) =>
+  const result = await atMachine({...flags, signal}, (host) =>
     tryHooks(
       {host, report, signal},
       {

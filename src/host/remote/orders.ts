@@ -41,7 +41,7 @@ export class Orders {
 
   /** Not done where a change before it has failed: then it rejects with that. */
   run(ask: (caller: Caller) => Promise<Answer>): Promise<Answer> {
-    return this.#after(ask(this.#shell.behind));
+    return this.#after(ask(this.isAhead ? this.#shell.behind : this.#shell));
   }
 
   async #after(asked: Promise<Answer>): Promise<Answer> {

@@ -38,6 +38,7 @@ interface Facts {
   /** Where ssh dials it: a name or an address. */
   readonly address: string;
   readonly reachedBy: string;
+  readonly clockAhead: number;
   /** How `timeout` of that host takes its time: to a fraction of a second, in whole ones, or not at all. */
   readonly timeouts: string;
   /** For the dead man's switch. */
@@ -51,6 +52,7 @@ export class RemoteHost implements Host {
   readonly uid: number;
   readonly pid: number;
   readonly reachedBy: string;
+  readonly clockAhead: number;
   readonly watch: Watch;
   readonly #shell: RemoteShell;
   readonly #orders: Orders;
@@ -62,8 +64,10 @@ export class RemoteHost implements Host {
     addressing.catch(() => undefined);
     const shell = new RemoteShell(options);
     try {
-      const {output, complaints} = await shell.call('hello');
-      const [pid = '', uid = '', name = '', login = '', timeouts = ''] = output.toString().split('\n');
+      const {output, complaints} = await shell.greet();
+      const [pid = '', uid = '', name = '', login = '', timeouts = '', clock = ''] = output
+        .toString()
+        .split('\n');
       if (!/^\d+$/.test(pid) || !/^\d+$/.test(uid)) {
         throw new Failure('HOST_UNSUITABLE', `${shell.where} has no shell that can be worked with`, {
           detail: complaints.trim(),
@@ -80,6 +84,7 @@ export class RemoteHost implements Host {
         reachedBy: reachedBy(options),
         timeouts,
         watchDirectory: `${runtime}/agentless-watch-${pid}-${randomBytes(6).toString('hex')}`,
+        clockAhead: aheadOf(clock),
       });
     } catch (error) {
       await shell.close();
@@ -97,6 +102,7 @@ export class RemoteHost implements Host {
     this.name = facts.name;
     this.login = facts.login;
     this.address = facts.address;
+    this.clockAhead = facts.clockAhead;
     this.watch = new RemoteWatch(shell, orders, facts.watchDirectory);
   }
 
@@ -212,6 +218,11 @@ export class RemoteHost implements Host {
     const seconds = milliseconds / 1000;
     return ['timeout', '-s', 'KILL', String(this.#facts.timeouts === 'fine' ? seconds : Math.ceil(seconds))];
   }
+}
+
+/** Whole seconds, none where no clock was read. The answer was on its way for less than counts here. */
+function aheadOf(clock: string): number {
+  return /^\d+$/.test(clock) ? Math.round(Number(clock) - Date.now() / 1000) : 0;
 }
 
 function reachedBy({destination: {user, host, port}, sudo, sshConfig}: RemoteOptions): string {

@@ -13,6 +13,7 @@ import {type Destination, wordsFor} from './destination.js';
 import {Dialler, type Line} from './dialler.js';
 import {SERVER} from './server.js';
 import {type Child, startSsh} from './ssh.js';
+import {unreachable} from './unreachable.js';
 
 export interface RemoteOptions {
   readonly destination: Destination;
@@ -22,6 +23,8 @@ export interface RemoteOptions {
   readonly sshConfig?: string;
   /** Whether somebody is there to be asked for a password by ssh. */
   readonly interactive: boolean;
+  /** Ends the attempt to connect, which may take minutes; INTERRUPTED then. Later it means nothing here. */
+  readonly signal?: AbortSignal;
 }
 
 interface Waiting {
@@ -48,6 +51,8 @@ export class RemoteShell extends Caller {
   #said = '';
   #lost: Failure | undefined;
   #closing = false;
+  /** Whether the shell at the other end has said anything. */
+  #answered = false;
 
   /** Connects, and hands the program over. What is asked rejects with HOST_UNREACHABLE where that cannot be done. */
   constructor(options: RemoteOptions) {
@@ -66,10 +71,25 @@ export class RemoteShell extends Caller {
       this.#said = `${this.#said}${data.toString('latin1')}`.slice(-4096);
     });
     this.#child.stdin?.on('error', () => undefined);
-    this.#child.once('close', () => this.#end());
+    this.#child.once('close', (status) => this.#end(status ?? undefined));
     this.#dialler = new Dialler(this.#line());
     const program = `mark=${this.#mark} LARGEST=${LARGEST_FILE}\n${SERVER}`;
     this.#send(`${escapeBytes(program)}\n`).catch(() => undefined);
+  }
+
+  /** The first thing that is asked. */
+  async greet(): Promise<Answer> {
+    const {signal} = this.#options;
+    const stop = () => void this.#child.kill();
+    if (signal?.aborted) stop();
+    signal?.addEventListener('abort', stop, {once: true});
+    try {
+      return await this.call('hello');
+    } catch (error) {
+      throw signal?.aborted ? new Failure('INTERRUPTED', 'interrupted', {cause: error}) : error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
   }
 
   /** True once the connection has ended without our asking. */
@@ -105,7 +125,7 @@ export class RemoteShell extends Caller {
     child.stderr?.on('data', (data: Buffer) => complaints.push(data.toString('latin1')));
     const {exitCode} = await child;
     if (exitCode === 0) return said.join('');
-    throw unreachable(this.where, complaints.join(''), this.#options);
+    throw unreachable(this.#options, complaints.join(''), exitCode);
   }
 
   async close(): Promise<void> {
@@ -163,6 +183,7 @@ export class RemoteShell extends Caller {
     const output = this.#received.subarray(0, start);
     const rest = this.#received.subarray(start + this.#mark.length + 2, end).toString('latin1');
     this.#received = this.#received.subarray(end + last.length);
+    this.#answered = true;
     const line = rest.indexOf('\n');
     return {
       status: Number(rest.slice(0, line)),
@@ -171,9 +192,12 @@ export class RemoteShell extends Caller {
     };
   }
 
-  #end(): void {
+  #end(status: number | undefined): void {
     if (this.#closing) return;
-    this.#lost = unreachable(this.where, this.#said, this.#options);
+    // A shell that answers no login says why, if at all, on its standard output.
+    this.#lost = this.#answered
+      ? unreachable(this.#options, this.#said)
+      : unreachable(this.#options, `${this.#said}\n${this.#received.toString('latin1')}`, status);
     for (const {reject} of this.#waiting.splice(0)) reject(this.#lost);
   }
 }
@@ -219,29 +243,3 @@ const COMMON = [
 
 /** What it says is what a user is told when something fails. */
 const MASTER = ['-oControlMaster=yes', '-oControlPersist=no', '-oLogLevel=INFO'];
-
-/** HOST_UNREACHABLE with the words of ssh, or of sudo. */
-function unreachable(where: string, said: string, {sudo}: RemoteOptions): Failure {
-  const words = said
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== '' && !/^(Warning: Permanently added|Killed by signal)/.test(line))
-    .join('\n');
-  const denied = sudo && /^sudo: /m.test(words);
-  const message = denied ? `sudo on ${where} does not make us root` : `no connection to ${where} by ssh`;
-  return new Failure('HOST_UNREACHABLE', message, {
-    ...(words !== '' && {detail: words}),
-    hint: hintFor(where, words, denied),
-  });
-}
-
-function hintFor(where: string, words: string, denied: boolean): string {
-  if (denied) {
-    return /password|terminal/.test(words)
-      ? 'sudo would ask for a password, which nobody can give here: allow it without (NOPASSWD), or log in as root'
-      : 'allow this login to run /bin/sh by sudo, or log in as root';
-  }
-  if (/Host key verification failed|REMOTE HOST IDENTIFICATION/.test(words))
-    return `compare its host key with what the host's console says, then connect once by hand: ssh ${where}`;
-  if (/Permission denied/.test(words)) return `check that \`ssh ${where}\` lets you in without a password`;
-  return `check that \`ssh ${where} true\` works from here`;
-}

@@ -72,6 +72,7 @@ hello() {
   elif timeout -s KILL 1 true 2>/dev/null; then echo whole
   else echo none
   fi
+  date +%s
 }
 look() {
   if [ -L "$1" ]; then echo l; readlink "$1"; return; fi

@@ -121,7 +121,7 @@ function configFindings(
   sight: Glance,
   problems: readonly Problem[],
   joined: boolean,
-  {doctor: command}: Commands,
+  {doctor: command, asRoot}: Commands,
 ): Finding[] {
   const {obstacles, facts, daemon, config} = sight;
   const [met] = obstacles;
@@ -136,7 +136,7 @@ function configFindings(
   if (isForRootOnly(met, sight.probe))
     return [
       ...own,
-      skip('config', 'only root may see what sshd makes of its configuration', `run with sudo: ${command}`),
+      skip('config', 'only root may see what sshd makes of its configuration', `${asRoot}: ${command}`),
     ];
   if (met.code === 'SSHD_CONFIG_INVALID') return [...own, findingOf('config', refusedConfig(met))];
   return [...own, bad('fail', 'config', met.message, {proof: met.detail ?? '', fix: met.hint ?? ''})];

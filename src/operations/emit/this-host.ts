@@ -9,7 +9,7 @@ import {readSettings} from '../settings.js';
 
 /** NOT_JOINED where there is none; `hint` is what to do then. */
 export async function thisHost(host: Host, dataDir: string, hint: string): Promise<Membership> {
-  const record = await readRecord(host, dataDir).catch(forRoot(dataDir));
+  const record = await readRecord(host, dataDir).catch(forRoot(host, dataDir));
   const settings = record && readSettings(record.settings);
   if (record !== undefined && settings !== undefined) return {record, settings};
   throw new Failure('NOT_JOINED', 'this host is not joined', {hint});

@@ -4,6 +4,7 @@
 import {Failure} from '../../errors.js';
 import {type Command, creation} from '../../host/account-commands.js';
 import {type Account, type Accounts, lookAtAccounts, type Maker} from '../../host/accounts.js';
+import {asRoot} from '../../host/as-root.js';
 import {refuseUnwritable} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
 import type {Reporter} from '../reporter.js';
@@ -67,7 +68,7 @@ export async function provision(tools: ProvisionTools, wish: ProvisionWish): Pro
   const missing = logins.filter((login) => !found.accounts.has(login));
   if (wish.home) for (const warning of await homelessWarnings(host, found, logins)) report.warn(warning);
   if (missing.length === 0) return {changed: false, accounts: logins.map((login) => existing(found, login))};
-  const maker = readyMaker(found);
+  const maker = readyMaker(host, found);
   const {plans, warnings} = await planAccounts(host, found, missing, {
     home: wish.home ? 'made' : 'left out',
     ...(template !== undefined && {template}),
@@ -97,12 +98,12 @@ async function homelessWarnings(
   return (await Promise.all(warnings)).flat();
 }
 
-function readyMaker({uid, unwritable, maker}: Accounts): Maker {
+function readyMaker(host: Host, {uid, unwritable, maker}: Accounts): Maker {
   if (uid !== 0)
     throw new Failure('HOST_UNSUITABLE', 'only root can make accounts', {
-      hint: 'run this as root, with sudo',
+      hint: asRoot(host),
     });
-  refuseUnwritable({uid, unwritable});
+  refuseUnwritable(host, {uid, unwritable});
   if (maker !== undefined) return maker;
   throw new Failure('HOST_UNSUITABLE', "there is neither useradd nor BusyBox's adduser on this host", {
     hint: 'install shadow (passwd on Debian, shadow-utils on RHEL, shadow on Alpine), or make the accounts by hand',

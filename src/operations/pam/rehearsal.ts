@@ -6,6 +6,7 @@ import {dirname, join} from 'node:path/posix';
 import {Failure} from '../../errors.js';
 import type {HostFacts} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
+import {refusedForTime} from '../clock.js';
 import {VISITOR, type Visitor} from '../ephemeral.js';
 import {type Client, reasonOf} from '../handshake.js';
 import type {Stage} from '../stage.js';
@@ -65,7 +66,10 @@ export async function rehearsePam(
     name,
     login,
   );
-  if (!result.ok) throw refused(login, reasonOf(result.log) ?? result.client);
+  if (!result.ok) {
+    const reason = reasonOf(result.log) ?? result.client;
+    throw refusedForTime(host, login, reason) ?? refused(login, reason);
+  }
   const entry = await host.look(seen);
   const lines = entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1').split('\n') : [];
   const wanted = [

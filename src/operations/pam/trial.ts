@@ -3,6 +3,7 @@
 
 import {Failure} from '../../errors.js';
 import {lookAtAccounts} from '../../host/accounts.js';
+import {asRoot} from '../../host/as-root.js';
 import {type Glance, glance} from '../../host/glance.js';
 import type {Host} from '../../host/host.js';
 import {ReadOnlyHost} from '../../host/read-only.js';
@@ -79,7 +80,7 @@ export async function tryHooks(tools: TrialTools, wish: TrialWish): Promise<Tria
   const {login, dataDir} = wish;
   refuseOddLogin(login);
   if (host.uid !== 0) {
-    const hint = 'run this with sudo; `agentless pam show` lists the hooks for everybody';
+    const hint = `${asRoot(host)}; \`agentless pam show\` lists the hooks for everybody`;
     throw new Failure('HOST_UNSUITABLE', 'only root can run hooks as they run at a login', {hint});
   }
   const text = await readScript(host);

@@ -30,9 +30,10 @@ export async function readPast(host: Host, place: Place): Promise<Past> {
   } catch (error) {
     if (codeOf(error) !== 'EACCES') throw error;
     const text = `${place.dataDir} is for root only`;
+    const {asRoot, status} = commandsFor(place);
     return {
       state: 'unknown',
-      problems: [problem('UNREADABLE', text, `run with sudo to see it: ${commandsFor(place).status}`)],
+      problems: [problem('UNREADABLE', text, `${asRoot} to see it: ${status}`)],
     };
   }
 }

@@ -108,6 +108,8 @@ export const USUAL = {dataDir: '/var/lib/agentless', config: '/etc/ssh/sshd_conf
 
 /** Commands to type, with the flags that this host needs. */
 export interface Commands {
+  /** What to do about one that only root may give. */
+  readonly asRoot: string;
   readonly join: string;
   readonly repair: string;
   readonly renew: string;
@@ -133,6 +135,7 @@ export function commandsFor(
   const discarded = settings?.identity === 'discarded';
   const speaker = discarded ? ' --identity FILE' : '';
   return {
+    asRoot: reachedBy === undefined ? 'run with sudo' : 'log in as root, or give --sudo',
     join: `${command} join openssh${there} --proxy-server ${settings?.proxy ?? 'PROXY'} --token-file FILE${joining}`,
     repair: `${command} renew${there} --repair${speaker}${data}`,
     renew: `${command} renew${there}${speaker}${data}`,
