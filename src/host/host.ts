@@ -35,6 +35,13 @@ export interface RunResult {
   readonly stderr: string;
 }
 
+export interface DialOptions {
+  /** Ends the attempt, or the connection. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whoever listens speaks first, as sshd does: then the connection is there with its first byte. */
+  readonly greets?: boolean;
+}
+
 export interface Lock {
   release(): Promise<void>;
 }
@@ -113,8 +120,8 @@ export interface Host {
   append(path: string, text: string): Promise<void>;
   /** Runs a program without a shell. Never rejects for a non-zero status. Secrets go in by `input` only. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
-  /** A connection to a port as seen from this host; the signal ends the attempt, or the connection. */
-  dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex>;
+  /** A connection to a port as seen from this host. */
+  dial(address: string, port: number, options?: DialOptions): Promise<Duplex>;
   /** Takes the lock or fails with HOST_LOCKED naming the holder's pid. A lock whose holder is gone is taken over. */
   lock(path: string): Promise<Lock>;
   /** Only of a host whose answers take their time. One at a time: a new one forgets what has failed in the last. */

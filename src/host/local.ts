@@ -33,6 +33,7 @@ import type {Duplex} from 'node:stream';
 import {codeOf} from '../system-error.js';
 import {clone, cloneAttributes} from './clone.js';
 import {
+  type DialOptions,
   type Entry,
   type Host,
   LARGEST_FILE,
@@ -251,7 +252,7 @@ export class LocalHost implements Host {
     return runLocally(argv, options);
   }
 
-  async dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+  async dial(address: string, port: number, {signal}: DialOptions = {}): Promise<Duplex> {
     const socket = connect({host: address, port, ...(signal && {signal})});
     await once(socket, 'connect');
     return socket;

@@ -1,7 +1,7 @@
 // A host that can be looked at and not changed: what only reports gets this one, so that it cannot do more by mistake.
 
 import type {Duplex} from 'node:stream';
-import type {Entry, Host, Lock, RunOptions, RunResult} from './host.js';
+import type {DialOptions, Entry, Host, Lock, RunOptions, RunResult} from './host.js';
 
 /** Refuses every change with EROFS before it is tried. Programs are run as told: they are the caller's to choose. */
 export class ReadOnlyHost implements Host {
@@ -33,8 +33,8 @@ export class ReadOnlyHost implements Host {
     return this.#host.run(argv, options);
   }
 
-  dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex> {
-    return this.#host.dial(address, port, signal);
+  dial(address: string, port: number, options?: DialOptions): Promise<Duplex> {
+    return this.#host.dial(address, port, options);
   }
 
   write(path: string): Promise<never> {

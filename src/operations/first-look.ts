@@ -30,7 +30,7 @@ async function refuseUnprovable(host: Host, facts: HostFacts): Promise<void> {
   if (host.reachedBy === undefined || facts.daemon.state === 'stopped') return;
   const {address, port} = endpoint(facts);
   try {
-    (await host.dial(address, port)).destroy();
+    (await host.dial(address, port, {greets: true})).destroy();
   } catch (error) {
     if (error instanceof Failure || codeOf(error) === undefined) throw error;
     throw new Failure(

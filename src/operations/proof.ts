@@ -127,7 +127,7 @@ async function repeat(over: () => boolean, isDone: () => Promise<boolean>): Prom
 /** A reload closes the port for a few milliseconds. */
 async function listens(host: Host, facts: HostFacts): Promise<boolean> {
   const {address, port} = endpoint(facts);
-  const stream = await host.dial(address, port).catch(unlessImpossible);
+  const stream = await host.dial(address, port, {greets: true}).catch(unlessImpossible);
   stream?.destroy();
   return stream !== undefined;
 }
@@ -195,7 +195,7 @@ export async function askServed(
   algorithms: readonly string[],
 ): Promise<Uint8Array | undefined> {
   const {address, port} = endpoint(facts);
-  const stream = await host.dial(address, port).catch(unlessImpossible);
+  const stream = await host.dial(address, port, {greets: true}).catch(unlessImpossible);
   return stream && (await servedKey(stream, algorithms));
 }
 

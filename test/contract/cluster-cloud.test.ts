@@ -17,7 +17,7 @@ import {failure} from '../support/cluster-client.js';
 
 const host = new LocalHost();
 const ask = (env: Readonly<Record<string, string>>): Promise<CloudTags> =>
-  cloudTags({env, dial: host.dial.bind(host)});
+  cloudTags({env, dial: (address, port, signal) => host.dial(address, port, {signal})});
 const tagsOf = async (cloud: Cloud) => Object.fromEntries((await ask(cloud.env)).pairs);
 
 describe('tags of a cloud', () => {

@@ -50,22 +50,6 @@ export function describeDial(
       return (listening.address() as AddressInfo).port;
     }
 
-    it('carry every byte both ways, also of whoever speaks first', async () => {
-      const port = await listen('hello\r\n');
-      const stream = await host.dial('127.0.0.1', port);
-      const peer = await taken;
-      peer.pipe(peer);
-      const bytes = randomBytes(300_000);
-      stream.write(bytes);
-      const wanted = Buffer.concat([Buffer.from('hello\r\n'), bytes]);
-      let got = Buffer.alloc(0);
-      for await (const chunk of stream) {
-        got = Buffer.concat([got, chunk as Buffer]);
-        if (got.length >= wanted.length) break;
-      }
-      expect(got.equals(wanted)).to.equal(true);
-    });
-
     it('are there when somebody listens who waits to be spoken to', async function () {
       if (poor) skip(this, 'nc does not tell that it is connected');
       const port = await listen('');
@@ -76,53 +60,72 @@ export function describeDial(
       stream.destroy();
     });
 
-    it('end when the other end ends', async function () {
-      if (poor) skip(this, 'there is an nc that goes on until its input ends');
-      const port = await listen('bye');
-      const stream = await host.dial('127.0.0.1', port);
-      (await taken).end();
-      const words: Buffer[] = [];
-      for await (const chunk of stream) words.push(chunk as Buffer);
-      expect(Buffer.concat(words).toString()).to.equal('bye');
-    });
+    for (const greets of [false, true])
+      describe(greets ? 'to those who speak first' : 'to anybody', () => {
+        it('carry every byte both ways, also of whoever speaks first', async () => {
+          const port = await listen('hello\r\n');
+          const stream = await host.dial('127.0.0.1', port, {greets});
+          const peer = await taken;
+          peer.pipe(peer);
+          const bytes = randomBytes(300_000);
+          stream.write(bytes);
+          const wanted = Buffer.concat([Buffer.from('hello\r\n'), bytes]);
+          let got = Buffer.alloc(0);
+          for await (const chunk of stream) {
+            got = Buffer.concat([got, chunk as Buffer]);
+            if (got.length >= wanted.length) break;
+          }
+          expect(got.equals(wanted)).to.equal(true);
+        });
 
-    it('end at the other end when they are given up', async () => {
-      const port = await listen('hello');
-      const stream = await host.dial('127.0.0.1', port);
-      const peer = await taken;
-      peer.resume();
-      stream.destroy();
-      await closed(peer);
-    });
+        it('end when the other end ends', async function () {
+          if (poor) skip(this, 'there is an nc that goes on until its input ends');
+          const port = await listen('bye');
+          const stream = await host.dial('127.0.0.1', port, {greets});
+          (await taken).end();
+          const words: Buffer[] = [];
+          for await (const chunk of stream) words.push(chunk as Buffer);
+          expect(Buffer.concat(words).toString()).to.equal('bye');
+        });
 
-    it('go to IPv6 as well', async function () {
-      if (poor) skip(this, 'there is an nc that knows no IPv6');
-      const port = await listen('hello', '::1').catch(() => undefined);
-      if (port === undefined) skip(this, 'no IPv6 here');
-      const stream = await host.dial('::1', port);
-      stream.destroy();
-    });
+        it('end at the other end when they are given up', async () => {
+          const port = await listen('hello');
+          const stream = await host.dial('127.0.0.1', port, {greets});
+          const peer = await taken;
+          peer.resume();
+          stream.destroy();
+          await closed(peer);
+        });
 
-    it('are refused where nobody listens', async () => {
-      const port = await freePort();
-      const refused = await host.dial('127.0.0.1', port).then(
-        () => 'connected',
-        (error: {code?: string}) => error.code,
-      );
-      expect(refused).to.equal('ECONNREFUSED');
-    });
+        it('go to IPv6 as well', async function () {
+          if (poor) skip(this, 'there is an nc that knows no IPv6');
+          const port = await listen('hello', '::1').catch(() => undefined);
+          if (port === undefined) skip(this, 'no IPv6 here');
+          const stream = await host.dial('::1', port, {greets});
+          stream.destroy();
+        });
 
-    it('are given up by a signal, whether they are there or not', async () => {
-      const port = await listen('');
-      const controller = new AbortController();
-      const dialling = host.dial('127.0.0.1', port, controller.signal);
-      const peer = await taken;
-      peer.resume();
-      controller.abort();
-      const stream = await dialling.catch(() => undefined);
-      stream?.on('error', () => undefined);
-      await closed(peer);
-    });
+        it('are refused where nobody listens', async () => {
+          const port = await freePort();
+          const refused = await host.dial('127.0.0.1', port, {greets}).then(
+            () => 'connected',
+            (error: {code?: string}) => error.code,
+          );
+          expect(refused).to.equal('ECONNREFUSED');
+        });
+
+        it('are given up by a signal, whether they are there or not', async () => {
+          const port = await listen('');
+          const controller = new AbortController();
+          const dialling = host.dial('127.0.0.1', port, {signal: controller.signal, greets});
+          const peer = await taken;
+          peer.resume();
+          controller.abort();
+          const stream = await dialling.catch(() => undefined);
+          stream?.on('error', () => undefined);
+          await closed(peer);
+        });
+      });
   });
 }
 

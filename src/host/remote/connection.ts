@@ -1,5 +1,6 @@
 // The standard input and output of an ssh that leads to a port, as one stream.
 
+import {connect} from 'node:net';
 import {Duplex} from 'node:stream';
 import {MADE} from './relay.js';
 import type {Child} from './ssh.js';
@@ -85,6 +86,32 @@ export function connectionOf(child: Child, {said, mark}: Signs, signal?: AbortSi
       reject(
         new NotConnected('ECONNREFUSED', withoutTraces(words) || 'connection refused', status ?? undefined),
       );
+    });
+  });
+}
+
+/** The same through a socket of ssh's, which takes every connection and ends those that it cannot make. */
+export function greeted(path: string, signal?: AbortSignal): Promise<Duplex> {
+  const socket = connect(path);
+  return new Promise((resolve, reject) => {
+    const give = (error: unknown) => {
+      reject(error);
+      socket.destroy();
+    };
+    const abort = () => socket.destroy(signal?.reason);
+    const timer = setTimeout(() => give(new NotConnected('ETIMEDOUT', 'nobody answers')), PATIENCE);
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, {once: true});
+    socket.on('error', give);
+    socket.once('readable', () => {
+      clearTimeout(timer);
+      if (socket.readableLength > 0) resolve(socket);
+      else give(new NotConnected('ECONNREFUSED', 'connection refused'));
+    });
+    socket.once('close', () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      reject(new NotConnected('ECONNREFUSED', 'connection refused'));
     });
   });
 }

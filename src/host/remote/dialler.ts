@@ -4,8 +4,9 @@
 import {randomBytes} from 'node:crypto';
 import type {Duplex} from 'node:stream';
 import {Failure} from '../../errors.js';
+import type {DialOptions} from '../host.js';
 import {shellWord} from '../shell-word.js';
-import {connectionOf, NotConnected} from './connection.js';
+import {connectionOf, greeted, NotConnected} from './connection.js';
 import {NO_RELAY, RELAY, RELAYS} from './relay.js';
 import type {Child} from './ssh.js';
 
@@ -14,6 +15,8 @@ export interface Line {
   readonly where: string;
   /** An ssh that leads to this address and port, over that connection. */
   forward(endpoint: string): Child;
+  /** A socket of this name that leads there as often as one connects to it; undefined: that cannot be had. */
+  open(name: string, endpoint: string): Promise<string | undefined>;
   /** Runs a program of the shell over that connection, which reads on from there; as the login, without sudo. */
   start(program: string): Child;
   /** Tells all that ssh says of that connection; ends by calling what is returned. */
@@ -25,13 +28,14 @@ type Way = 'forward' | 'relay';
 export class Dialler {
   readonly #line: Line;
   readonly #ways = new Map<string, Way>();
+  readonly #sockets = new Map<string, Promise<string | undefined>>();
 
   constructor(line: Line) {
     this.#line = line;
   }
 
   /** Rejects with NotConnected, or with HOST_UNSUITABLE where there is no way to any port. */
-  async dial(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+  async dial(host: string, port: number, {signal, greets = false}: DialOptions = {}): Promise<Duplex> {
     const endpoint = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     const known = this.#ways.get(endpoint);
     let words = '';
@@ -39,9 +43,9 @@ export class Dialler {
       words += more;
     });
     try {
-      if (known === 'forward') return await this.#forward(endpoint, signal);
+      if (known === 'forward') return await this.#forward(endpoint, greets, signal);
       if (known === undefined) {
-        const stream = await this.#forward(endpoint, signal).catch(() => undefined);
+        const stream = await this.#forward(endpoint, greets, signal).catch(() => undefined);
         if (stream !== undefined) return this.#by('forward', endpoint, stream);
         signal?.throwIfAborted();
       }
@@ -62,9 +66,20 @@ export class Dialler {
     return stream;
   }
 
-  /** Whether it was made ssh tells with its traces alone: whoever waits for a first word need not be sent one. */
-  #forward(endpoint: string, signal?: AbortSignal): Promise<Duplex> {
+  /**
+   * To those who greet through one socket, for each ssh costs as much as such a connection itself. To others whether it
+   * was made ssh tells with its traces alone: whoever waits for a first word need not be sent one.
+   */
+  async #forward(endpoint: string, greets: boolean, signal?: AbortSignal): Promise<Duplex> {
+    const path = greets ? await this.#socket(endpoint) : undefined;
+    if (path !== undefined) return greeted(path, signal);
     return connectionOf(this.#line.forward(endpoint), {said: /stdio_fwd: master session id/}, signal);
+  }
+
+  #socket(endpoint: string): Promise<string | undefined> {
+    const path = this.#sockets.get(endpoint) ?? this.#line.open(`port${this.#sockets.size}`, endpoint);
+    this.#sockets.set(endpoint, path);
+    return path;
   }
 
   #relay(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {

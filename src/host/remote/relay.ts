@@ -5,7 +5,7 @@
 export const NO_RELAY = 127;
 
 /** What it needs one of. */
-export const RELAYS = 'perl, bash 4.3 or nc';
+export const RELAYS = 'perl, bash or nc';
 
 /** The mark with this is told once the connection is made, before anybody has to speak. */
 export const MADE = 'made';
@@ -42,14 +42,16 @@ if clean perl -MSocket=getaddrinfo -e 1 2>/dev/null; then
       }
     }
   ' -- "$mark" "$host" "$port"
-elif clean bash --norc -c '((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 403))' 2>/dev/null; then
+elif clean bash --norc -c : 2>/dev/null; then
   exec env -i PATH="$PATH" LC_ALL=C bash --norc -c '
     exec 3<>"/dev/tcp/$2/$3" 4<&0 || exit
     printf "\n%s made\n" "$1"
-    cat <&3 &
-    cat <&4 >&3 2>/dev/null &
-    wait -n
-    kill $(jobs -pr) 2>/dev/null
+    # Each in a group of its own. Not "wait -n": it misses what has ended before.
+    set -m
+    cat <&3 & from=$!
+    { cat <&4 >&3; kill $from; } 2>/dev/null & to=$!
+    wait $from
+    kill -- -$to 2>/dev/null
   ' bash "$mark" "$host" "$port"
 fi
 # Of the many that there are, some have to be told that the end of their input is the end.

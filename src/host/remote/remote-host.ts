@@ -3,7 +3,7 @@
 import {randomBytes} from 'node:crypto';
 import type {Duplex} from 'node:stream';
 import {Failure} from '../../errors.js';
-import type {Entry, Host, Lock, Ownership, RunOptions, RunResult, Watch} from '../host.js';
+import type {DialOptions, Entry, Host, Lock, Ownership, RunOptions, RunResult, Watch} from '../host.js';
 import {type LockGround, takeLock} from '../lock.js';
 import type {Sequence} from '../sequence.js';
 import {shellWord} from '../shell-word.js';
@@ -175,8 +175,8 @@ export class RemoteHost implements Host {
     return {status: status > 128 ? undefined : status, stdout: output.toString(), stderr: complaints};
   }
 
-  async dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex> {
-    return this.#shell.dial(address, port, signal);
+  async dial(address: string, port: number, options?: DialOptions): Promise<Duplex> {
+    return this.#shell.dial(address, port, options);
   }
 
   async lock(path: string): Promise<Lock> {

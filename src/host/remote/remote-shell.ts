@@ -6,7 +6,7 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Duplex} from 'node:stream';
 import {Failure} from '../../errors.js';
-import {LARGEST_FILE} from '../host.js';
+import {type DialOptions, LARGEST_FILE} from '../host.js';
 import {shellWord} from '../shell-word.js';
 import {type Answer, Caller, escapeBytes} from './caller.js';
 import {type Destination, wordsFor} from './destination.js';
@@ -109,8 +109,8 @@ export class RemoteShell extends Caller {
   }
 
   /** A connection to a port as the host sees it. */
-  dial(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
-    return this.#dialler.dial(host, port, signal);
+  dial(host: string, port: number, options?: DialOptions): Promise<Duplex> {
+    return this.#dialler.dial(host, port, options);
   }
 
   /** Runs one line of a program over a connection of its own, as a stranger would come: its standard output. */
@@ -143,6 +143,14 @@ export class RemoteShell extends Caller {
     return {
       where: this.where,
       forward: (endpoint) => this.#ssh([...along, '-v', '-W', endpoint]),
+      open: async (name, endpoint) => {
+        const path = join(this.#directory, name);
+        // None of the user's configuration, which may have forwardings of its own.
+        const words = ['-F', 'none', ...along, '-O', 'forward', '-L', `${path}:${endpoint}`, this.where];
+        const child = startSsh(words);
+        child.stdin.end();
+        return (await child).exitCode === 0 ? path : undefined;
+      },
       start: (program) => {
         const child = this.#ssh(along, `exec ${BOOTSTRAP}`);
         child.stdin.write(`${escapeBytes(program)}\n`, 'latin1');

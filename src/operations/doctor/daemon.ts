@@ -163,7 +163,7 @@ async function greeting(host: Host, address: string, port: number, patience: num
   const signal = AbortSignal.timeout(patience);
   let stream: Duplex | undefined;
   try {
-    stream = await host.dial(address, port, signal);
+    stream = await host.dial(address, port, {signal});
     for await (const bytes of stream)
       return (
         Buffer.from(bytes as Uint8Array)

@@ -39,7 +39,7 @@ function ask(tools: LabelTools, source: LabelSource): Promise<readonly LabelPair
 async function ofCloud({host, warn}: LabelTools): Promise<readonly LabelPair[]> {
   // It brings an HTTP client with it, which nobody else need wait for.
   const {cloudTags} = await import('../../cluster/cloud/tags.js');
-  const dial = host.dial.bind(host);
+  const dial = (address: string, port: number, signal?: AbortSignal) => host.dial(address, port, {signal});
   const {cloud, pairs, skipped, notes} = await cloudTags({env: process.env, dial});
   for (const note of notes) warn(note);
   const refused = pairs.filter(([name, value]) => labelProblem(name, value) !== undefined);
