@@ -1,5 +1,5 @@
 // The private directory of a rehearsal. It is not on record anywhere, so its name says whose it is, and the next
-// rehearsal takes away what a killed one has left.
+// rehearsal takes away what a killed one has left. A host that can be lost does so by itself.
 
 import {randomBytes} from 'node:crypto';
 import {basename, join} from 'node:path/posix';
@@ -63,7 +63,7 @@ async function newStage(host: Host, uid: number): Promise<string> {
   if (space !== undefined) for (const one of parents) await sweep(host, one, uid, space);
   const owner = [host.pid, space ?? 'here', randomBytes(6).toString('hex')].join('-');
   const stage = join(parent, `agentless-${owner}`);
-  await host.makeDirectory(stage, {mode: 0o700});
+  await (host.watch?.stage(stage) ?? host.makeDirectory(stage, {mode: 0o700}));
   return stage;
 }
 

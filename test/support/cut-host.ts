@@ -5,7 +5,8 @@ import type {Host, Undo} from '../../src/host/host.js';
 export const CUTS = ['before', 'during', 'after'] as const;
 export type Cut = (typeof CUTS)[number];
 
-const CHANGES = ['write', 'makeDirectory', 'remove', 'copy', 'append', 'run', 'lock'] as const;
+const CHANGES: readonly string[] = ['write', 'makeDirectory', 'remove', 'copy', 'append', 'run', 'lock'];
+const TOLD: readonly string[] = ['stage', 'begin', 'note', 'confirm'];
 
 export interface CutHost {
   readonly host: Host;
@@ -37,25 +38,25 @@ export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'befor
     if (mine && when === 'after') now();
     return result;
   };
+  const member = <T extends object>(target: T, name: keyof T & string, counted: readonly string[]) => {
+    const method = target[name];
+    if (typeof method !== 'function') return method;
+    const bound = method.bind(target) as (...words: unknown[]) => Promise<unknown>;
+    if (!counted.includes(name)) return bound;
+    return (...words: unknown[]) => changing(inWords(name, words), () => bound(...words));
+  };
+  const counting = <T extends object>(target: T, counted: readonly string[]): T =>
+    new Proxy(target, {get: (inner, name) => member(inner, name as keyof T & string, counted)});
   const {watch} = real;
   const host = new Proxy(real, {
     get(target, name: keyof Host) {
-      if (name === 'watch' && watch !== undefined) {
-        return new Proxy(watch, {
-          get: (inner, of: keyof typeof watch) =>
-            of === 'note'
-              ? (undo: Undo) => changing(`note ${undo.kind}`, () => inner.note(undo))
-              : typeof inner[of] === 'function'
-                ? inner[of].bind(inner)
-                : inner[of],
-        });
-      }
-      const method = target[name];
-      if (typeof method !== 'function') return method;
-      const bound = method.bind(target) as (...words: unknown[]) => Promise<unknown>;
-      if (!(CHANGES as readonly string[]).includes(name)) return bound;
-      return (...words: unknown[]) => changing(`${name} ${String(words[0])}`, () => bound(...words));
+      return name === 'watch' && watch !== undefined ? counting(watch, TOLD) : member(target, name, CHANGES);
     },
   });
   return {host, changes, isCut: () => done};
+}
+
+function inWords(name: string, [first]: readonly unknown[]): string {
+  if (name === 'note') return `note ${(first as Undo).kind}`;
+  return typeof first === 'string' || Array.isArray(first) ? `${name} ${first}` : name;
 }

@@ -1,0 +1,141 @@
+// The network of a host goes at every step of a join, and comes back: soon, once our ssh has given up, or when the host has
+// long been left to itself. It is before or after, never between, and whoever could log in still can.
+
+import {readdirSync} from 'node:fs';
+import {expect} from 'chai';
+import {Failure} from '../../src/errors.js';
+import {RemoteHost} from '../../src/host/remote/remote-host.js';
+import {CUTS, type Cut, cuttable} from '../support/cut-host.js';
+import {FarHost, RELEASES, whyNoFarHosts} from '../support/far-host.js';
+import {joinFrom} from '../support/far-join.js';
+import {pause, until} from '../support/far-space.js';
+import {FarStage} from '../support/far-stage.js';
+import {skip} from '../support/skip.js';
+import {together} from '../support/together.js';
+import {differences, type Leaf} from '../support/tree.js';
+
+/** Every step, or one of thirteen: the host waits two minutes for us. */
+const STEP = process.env['CRASHES'] === 'all' ? 1 : 13;
+/** So many of each release wait at the same time. */
+const EACH = 2;
+
+const OUTAGES = {
+  /** TCP sends again what was lost. */
+  'for seconds': () => pause(3000),
+  /** Our ssh has given up, and the host does not know. */
+  'until we know': ({real}) => until(() => real.watch?.isLost || undefined),
+  /** The host has to see by itself that nobody comes. */
+  'until the host knows': async ({real, host}) => {
+    await until(() => real.watch?.isLost || undefined);
+    await until(() => !isWatched(host) || undefined, 200);
+  },
+} satisfies Record<string, (at: {real: RemoteHost; host: FarHost}) => Promise<unknown>>;
+type Outage = keyof typeof OUTAGES;
+const OUTAGE_NAMES = Object.keys(OUTAGES) as Outage[];
+
+interface Break {
+  readonly at: number;
+  readonly when: Cut;
+  readonly outage: Outage;
+}
+
+describe('a join of a host whose link goes down', function () {
+  this.timeout(STEP === 1 ? 7_200_000 : 1_200_000);
+  let stage: FarStage;
+  let hosts: FarHost[] = [];
+
+  before(async function () {
+    const reason = whyNoFarHosts();
+    if (reason !== undefined) skip(this, reason);
+    stage = await FarStage.start();
+    hosts = await together(
+      Array.from({length: EACH}, () => RELEASES.map((name) => FarHost.start(name))).flat(),
+    );
+  });
+  after(async () => {
+    await together(hosts.map((host) => host.stop()));
+    await stage?.stop();
+  });
+
+  it('leaves it before or after, and nobody is kept out', async () => {
+    const work = breaks(await changesOf(stage, hosts[0] as FarHost));
+    const seen = {before: 0, after: 0};
+    await together(
+      hosts.map(async (host) => {
+        const untouched = await host.tree();
+        for (let next = work.shift(); next !== undefined; next = work.shift())
+          seen[await expectWhole(stage, host, untouched, next)] += 1;
+      }),
+    );
+    expect(seen.before, JSON.stringify(seen)).to.be.greaterThan(5);
+    expect(seen.after, JSON.stringify(seen)).to.be.greaterThan(5);
+  });
+});
+
+/** How many there are in a join, which is taken back. */
+async function changesOf(stage: FarStage, host: FarHost): Promise<readonly string[]> {
+  const real = await RemoteHost.open(host.options);
+  const {host: counting, changes} = cuttable(real, () => undefined);
+  await joinFrom(stage.cluster, host, counting);
+  await real.close();
+  expect((await stage.leave(host)).exit).to.equal(0);
+  return changes;
+}
+
+function breaks(changes: readonly string[]): Break[] {
+  const all = changes.flatMap((_, index) => CUTS.map((when) => ({at: index + 1, when})));
+  const chosen = all.filter((_, turn) => turn % STEP === 0);
+  // Each kind of outage meets each place of a cut.
+  return chosen.map((cut, turn) => ({
+    ...cut,
+    outage: OUTAGE_NAMES[(turn + Math.floor(turn / 3)) % 3] as Outage,
+  }));
+}
+
+async function expectWhole(
+  stage: FarStage,
+  host: FarHost,
+  untouched: Record<string, Leaf>,
+  {at, when, outage}: Break,
+): Promise<'before' | 'after'> {
+  const real = await RemoteHost.open(host.options);
+  let over: Promise<unknown> = Promise.resolve();
+  const cut = () => {
+    host.link.down();
+    over = OUTAGES[outage]({real, host}).finally(() => host.link.up());
+    over.catch(() => undefined);
+  };
+  const {host: cutting, changes, isCut} = cuttable(real, cut, at, when);
+  const ended = await joinFrom(stage.cluster, host, cutting).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  const what = `${host.name}, link down ${outage}, ${when} change ${at}, ${changes[at - 1]?.slice(0, 80)}: ${ended ?? 'joined'}`;
+  if (process.env['TRACE']) console.error(what);
+  expect(isCut(), what).to.equal(true);
+  await over;
+  await real.close();
+  await until(() => (!isWatched(host) && host.shells === 0) || undefined, 200);
+
+  expect((await host.login()).stdout, what).to.equal('hello\n');
+  if (ended !== undefined) {
+    if (!(ended instanceof Failure)) throw ended;
+    const codes = ['CHANGE_FAILED', 'HOST_UNREACHABLE', 'RESTORE_INCOMPLETE'];
+    expect(ended.code, what).to.be.oneOf(codes);
+    expect(differences(untouched, await host.tree()), what).to.deep.equal([]);
+    return 'before';
+  }
+  // What was committed may be left to be cleared up by whoever comes next.
+  const again = await stage.join(host);
+  expect(again.exit, `${what}: ${JSON.stringify(again)}`).to.equal(0);
+  expect((await stage.at(host, 'status')).exit, what).to.equal(0);
+  expect((await stage.login(host)).stdout, what).to.equal('hello\n');
+  expect((await stage.leave(host)).exit, what).to.equal(0);
+  expect(differences(untouched, await host.tree()), what).to.deep.equal([]);
+  return 'after';
+}
+
+/** By the keeper of a transaction. */
+function isWatched(host: FarHost): boolean {
+  return readdirSync(host.path('run')).some((name) => name.startsWith('agentless-watch-'));
+}
