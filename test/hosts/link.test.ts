@@ -6,7 +6,7 @@ import {expect} from 'chai';
 import {Failure} from '../../src/errors.js';
 import {RemoteHost} from '../../src/host/remote/remote-host.js';
 import {CUTS, type Cut, cuttable} from '../support/cut-host.js';
-import {FarHost, RELEASES, whyNoFarHosts} from '../support/far-host.js';
+import {FarHost, RELEASES, type Release, whyNoFarHosts} from '../support/far-host.js';
 import {joinFrom} from '../support/far-join.js';
 import {pause, until} from '../support/far-space.js';
 import {FarStage} from '../support/far-stage.js';
@@ -14,19 +14,21 @@ import {skip} from '../support/skip.js';
 import {together} from '../support/together.js';
 import {differences, type Leaf} from '../support/tree.js';
 
-/** Every step, or one of thirteen: the host waits two minutes for us. */
+/** Every step, at a host of one of the releases; or one step of thirteen, for a host may wait two minutes for us. */
 const STEP = process.env['CRASHES'] === 'all' ? 1 : 13;
 /** So many of each release wait at the same time. */
 const EACH = 2;
+
+type Tree = Record<string, Leaf>;
 
 const OUTAGES = {
   /** TCP sends again what was lost. */
   'for seconds': () => pause(3000),
   /** Our ssh has given up, and the host does not know. */
-  'until we know': ({real}) => until(() => real.watch?.isLost || undefined),
+  'until we know': ({real}) => until(() => real.watch.isLost || undefined),
   /** The host has to see by itself that nobody comes. */
   'until the host knows': async ({real, host}) => {
-    await until(() => real.watch?.isLost || undefined);
+    await until(() => real.watch.isLost || undefined);
     await until(() => !isWatched(host) || undefined, 200);
   },
 } satisfies Record<string, (at: {real: RemoteHost; host: FarHost}) => Promise<unknown>>;
@@ -42,15 +44,13 @@ interface Break {
 describe('a join of a host whose link goes down', function () {
   this.timeout(STEP === 1 ? 7_200_000 : 1_200_000);
   let stage: FarStage;
-  let hosts: FarHost[] = [];
+  const hosts: FarHost[] = [];
+  const seen = {before: 0, after: 0};
 
   before(async function () {
     const reason = whyNoFarHosts();
     if (reason !== undefined) skip(this, reason);
     stage = await FarStage.start();
-    hosts = await together(
-      Array.from({length: EACH}, () => RELEASES.map((name) => FarHost.start(name))).flat(),
-    );
   });
   after(async () => {
     await together(hosts.map((host) => host.stop()));
@@ -58,21 +58,26 @@ describe('a join of a host whose link goes down', function () {
   });
 
   it('leaves it before or after, and nobody is kept out', async () => {
-    const work = breaks(await changesOf(stage, hosts[0] as FarHost));
-    const seen = {before: 0, after: 0};
-    await together(
-      hosts.map(async (host) => {
-        const untouched = await host.tree();
-        for (let next = work.shift(); next !== undefined; next = work.shift())
-          seen[await expectWhole(stage, host, untouched, next)] += 1;
-      }),
-    );
+    await together(RELEASES.map((release, turn) => suffer(release, turn)));
     expect(seen.before, JSON.stringify(seen)).to.be.greaterThan(5);
     expect(seen.after, JSON.stringify(seen)).to.be.greaterThan(5);
   });
+
+  /** The breaks that fall to this release. */
+  async function suffer(release: Release, turn: number): Promise<void> {
+    const alike = await together(Array.from({length: EACH}, () => FarHost.start(release)));
+    hosts.push(...alike);
+    const left = breaksOf(await changesOf(stage, alike[0] as FarHost), turn);
+    const each = alike.map(async (host) => {
+      const untouched = await host.tree();
+      for (let next = left.shift(); next !== undefined; next = left.shift())
+        seen[await expectWhole(stage, host, untouched, next)] += 1;
+    });
+    await together(each);
+  }
 });
 
-/** How many there are in a join, which is taken back. */
+/** What a join of this host consists of; it is left again. */
 async function changesOf(stage: FarStage, host: FarHost): Promise<readonly string[]> {
   const real = await RemoteHost.open(host.options);
   const {host: counting, changes} = cuttable(real, () => undefined);
@@ -82,20 +87,17 @@ async function changesOf(stage: FarStage, host: FarHost): Promise<readonly strin
   return changes;
 }
 
-function breaks(changes: readonly string[]): Break[] {
+function breaksOf(changes: readonly string[], turn: number): Break[] {
   const all = changes.flatMap((_, index) => CUTS.map((when) => ({at: index + 1, when})));
-  const chosen = all.filter((_, turn) => turn % STEP === 0);
+  const ours = all.filter((_, number) => number % (STEP * RELEASES.length) === STEP * turn);
   // Each kind of outage meets each place of a cut.
-  return chosen.map((cut, turn) => ({
-    ...cut,
-    outage: OUTAGE_NAMES[(turn + Math.floor(turn / 3)) % 3] as Outage,
-  }));
+  return ours.map((cut, n) => ({...cut, outage: OUTAGE_NAMES[(n + Math.floor(n / 3) + turn) % 3] as Outage}));
 }
 
 async function expectWhole(
   stage: FarStage,
   host: FarHost,
-  untouched: Record<string, Leaf>,
+  untouched: Tree,
   {at, when, outage}: Break,
 ): Promise<'before' | 'after'> {
   const real = await RemoteHost.open(host.options);
@@ -106,22 +108,24 @@ async function expectWhole(
     over.catch(() => undefined);
   };
   const {host: cutting, changes, isCut} = cuttable(real, cut, at, when);
+  const start = Date.now();
   const ended = await joinFrom(stage.cluster, host, cutting).then(
-    () => undefined,
+    () => 'joined' as const,
     (error: unknown) => error,
   );
-  const what = `${host.name}, link down ${outage}, ${when} change ${at}, ${changes[at - 1]?.slice(0, 80)}: ${ended ?? 'joined'}`;
-  if (process.env['TRACE']) console.error(what);
+  const step = `${when} change ${at}, ${changes[at - 1]?.slice(0, 80)}`;
+  const what = `${host.name}, link down ${outage}, ${step}: ${ended}`;
+  if (process.env['TRACE']) process.stderr.write(`${what} ${Date.now() - start}\n`);
   expect(isCut(), what).to.equal(true);
   await over;
   await real.close();
   await until(() => (!isWatched(host) && host.shells === 0) || undefined, 200);
+  if (process.env['TRACE']) process.stderr.write(`  ${host.name} over after ${Date.now() - start}\n`);
 
   expect((await host.login()).stdout, what).to.equal('hello\n');
-  if (ended !== undefined) {
+  if (ended !== 'joined') {
     if (!(ended instanceof Failure)) throw ended;
-    const codes = ['CHANGE_FAILED', 'HOST_UNREACHABLE', 'RESTORE_INCOMPLETE'];
-    expect(ended.code, what).to.be.oneOf(codes);
+    expect(ended.code, what).to.be.oneOf(['CHANGE_FAILED', 'HOST_UNREACHABLE', 'RESTORE_INCOMPLETE']);
     expect(differences(untouched, await host.tree()), what).to.deep.equal([]);
     return 'before';
   }
