@@ -108,19 +108,16 @@ async function expectWhole(
     over.catch(() => undefined);
   };
   const {host: cutting, changes, isCut} = cuttable(real, cut, at, when);
-  const start = Date.now();
   const ended = await joinFrom(stage.cluster, host, cutting).then(
     () => 'joined' as const,
     (error: unknown) => error,
   );
   const step = `${when} change ${at}, ${changes[at - 1]?.slice(0, 80)}`;
   const what = `${host.name}, link down ${outage}, ${step}: ${ended}`;
-  if (process.env['TRACE']) process.stderr.write(`${what} ${Date.now() - start}\n`);
   expect(isCut(), what).to.equal(true);
   await over;
   await real.close();
   await until(() => (!isWatched(host) && host.shells === 0) || undefined, 200);
-  if (process.env['TRACE']) process.stderr.write(`  ${host.name} over after ${Date.now() - start}\n`);
 
   expect((await host.login()).stdout, what).to.equal('hello\n');
   if (ended !== 'joined') {
