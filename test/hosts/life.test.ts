@@ -35,17 +35,15 @@ describe('a host of its own, through ssh', function () {
     expect(stage.cluster.nodes()).to.deep.equal([]);
   });
 
-  for (const [release, unit] of [
-    ['bullseye', 'ssh.service'],
-    ...(['bookworm', 'trixie', 'sid'] as const).flatMap((release) =>
-      (['ssh.service', 'ssh.socket'] as const).map((unit) => [release, unit] as const),
-    ),
-  ] as const) {
-    it(`is joined and left, and is as it was: ${release}, booted with ${unit}`, async () => {
-      const host = await start(release, unit);
-      await expectLife(stage, host);
-      expect(host.run('systemctl', 'is-active', unit)).to.equal('active');
-    });
+  // The socket of Debian 11 starts an sshd for each connection; the others start one for all.
+  for (const release of RELEASES) {
+    for (const unit of ['ssh.service', 'ssh.socket'] as const) {
+      it(`is joined and left, and is as it was: ${release}, booted with ${unit}`, async () => {
+        const host = await start(release, unit);
+        await expectLife(stage, host);
+        expect(host.run('systemctl', 'is-active', unit)).to.equal('active');
+      });
+    }
   }
 });
 

@@ -42,9 +42,14 @@ export class FarHost {
   static async start(release: Release, unit: Unit = 'none'): Promise<FarHost> {
     const name = `${release}-${randomBytes(3).toString('hex')}`;
     const host = new FarHost(name, unit, await FarSpace.start(unit, join(ROOTS ?? '', release), name));
-    await host.#settle();
-    host.#admit();
-    return host;
+    try {
+      await host.#settle();
+      host.#admit();
+      return host;
+    } catch (error) {
+      await host.stop();
+      throw error;
+    }
   }
 
   private constructor(
