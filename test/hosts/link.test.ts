@@ -124,6 +124,8 @@ async function expectWhole(
     if (!(ended instanceof Failure)) throw ended;
     expect(ended.code, what).to.be.oneOf(['CHANGE_FAILED', 'HOST_UNREACHABLE', 'RESTORE_INCOMPLETE']);
     expect(differences(untouched, await host.tree()), what).to.deep.equal([]);
+    const nodes = stage.cluster.nodes().map(({hostname}) => hostname);
+    expect(nodes, what).to.not.include(host.name);
     return 'before';
   }
   // What was committed may be left to be cleared up by whoever comes next.
