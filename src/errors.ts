@@ -79,6 +79,12 @@ export class Failure extends Error {
   }
 }
 
+/** For a `catch` that goes on with what a user can understand; anything else is thrown. */
+export function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  throw error;
+}
+
 /** A value that must not be seen: it prints as [secret] in strings, JSON and inspect. */
 export class Secret {
   readonly #value: string;

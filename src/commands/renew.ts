@@ -93,15 +93,6 @@ function refuseNonsense(flags: RenewFlags): void {
   if (timer.length > 1) throw new Failure('USAGE', `${timer.join(' and ')} cannot both be meant`, {hint});
   if (timer.length > 0 && flags.check)
     throw new Failure('USAGE', `--check changes nothing, so it does not go with ${timer[0]}`, {hint});
-  if (flags.host !== undefined && flags['install-timer']) {
-    throw new Failure(
-      'USAGE',
-      `--install-timer: nothing of ours is installed on ${flags.host} for it to call`,
-      {
-        hint: 'install agentless there and run this on the host, or have `agentless renew --host` called from here by the clock',
-      },
-    );
-  }
   if (flags.every !== undefined && !flags['install-timer'])
     throw new Failure('USAGE', '--every goes with --install-timer', {hint});
   if (flags.every !== undefined) parseInterval(flags.every);

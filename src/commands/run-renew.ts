@@ -1,7 +1,9 @@
 // From flags to the operation: opens this host and the way to the cluster, runs `renew`. Loaded only when it is really run.
 
 import {type Renewal, renew} from '../operations/renew.js';
+import {installationOn} from '../operations/timer/installation.js';
 import {parseInterval} from '../operations/timer/interval.js';
+import type {Invocation} from '../operations/timer/program.js';
 import {installTimer, removeTimer, type TimerOutcome, type TimerTools} from '../operations/timer.js';
 import {confirm} from './confirm.js';
 import {type ConnectionFlags, connectionFrom} from './connection.js';
@@ -58,8 +60,12 @@ async function setTimer(tools: TimerTools, flags: RenewFlags): Promise<TimerOutc
   const wish = {dataDir: flags['data-dir'], dryRun: false};
   if (flags['remove-timer']) return removeTimer(tools, wish);
   if (!flags['install-timer']) return undefined;
-  const {execPath: node, execArgv: options, argv, env} = process;
-  const invocation = {node, options, script: argv[1] ?? '', env};
+  const invocation = flags.host === undefined ? thisInvocation() : await installationOn(tools.host);
   const every = flags.every === undefined ? {} : {every: parseInterval(flags.every)};
   return installTimer(tools, {...wish, ...every, invocation});
+}
+
+function thisInvocation(): Invocation {
+  const {execPath: node, execArgv: options, argv, env} = process;
+  return {node, options, script: argv[1] ?? '', env};
 }

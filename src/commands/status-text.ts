@@ -49,6 +49,7 @@ function headline(report: Status): string {
     return `${joined}, but logins through it fail`;
   if (worst.code === 'UNREADABLE' && certificates.length > 0)
     return 'has certificates of a join; whether all is well only root can see';
+  if (worst.code === 'SERVED_UNSEEN') return `${joined}; what sshd serves nobody can see from here`;
   return HEADLINES[kindOf(worst)](joined);
 }
 

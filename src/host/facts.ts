@@ -33,9 +33,11 @@ export interface HostFacts {
  * configuration that is broken already, no right to write it or `dataDir`.
  */
 export async function lookAt(host: Host, config: string, dataDir: string): Promise<HostFacts> {
-  const found = await probe(host, [config, dirname(config), dataDir], config);
-  const real = await realConfig(host, config);
-  const daemon = await daemonOf(host, found, config, real);
+  const [found, main] = await Promise.all([
+    probe(host, [config, dirname(config), dataDir], config),
+    readMain(host, config),
+  ]);
+  const daemon = await daemonOf(host, found, config, main.real);
   if (daemon === undefined) {
     throw new Failure('HOST_UNSUITABLE', 'there is no sshd on this host', {
       hint: 'install the OpenSSH server first (openssh-server on Debian, Ubuntu, Fedora and RHEL)',
@@ -45,7 +47,7 @@ export async function lookAt(host: Host, config: string, dataDir: string): Promi
   const [version, tested, include] = await Promise.all([
     sshdVersion(host, daemon.program, found),
     testedConfig(host, daemon, config, found),
-    includes(host, daemon, real),
+    hasInclude(main) || knowsInclude(host, daemon),
   ]);
   const {effective} = tested;
   const dialect = {...dialectOf(version), ...(include !== undefined && {include})};
@@ -77,15 +79,14 @@ export async function daemonOf(
   config: string,
   real: string,
 ): Promise<Daemon | undefined> {
-  const resolved = await resolveAll(host, found.listeners.map(configOf));
+  const others = found.listeners.map(configOf).filter((path) => path !== config);
+  const resolved = await resolveAll(host, others);
   return findDaemon(found, config, (path) => path === config || (resolved.get(path) ?? path) === real);
 }
 
-/** A file with an Include line that sshd has accepted (else we are refused elsewhere) saves the probe. */
-async function includes(host: Host, daemon: Daemon, file: string): Promise<boolean | undefined> {
-  const main = await host.look(file).catch(() => undefined);
-  const text = main?.kind === 'file' ? Buffer.from(main.bytes).toString('latin1') : '';
-  return /^[ \t]*include[ \t=]/im.test(text) || knowsInclude(host, daemon);
+/** Of a file that sshd has accepted (else we are refused elsewhere) it shows that this sshd knows such lines. */
+export function hasInclude({text}: MainFile): boolean {
+  return /^[ \t]*include[ \t=]/im.test(text);
 }
 
 async function resolveAll(host: Host, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -93,11 +94,18 @@ async function resolveAll(host: Host, paths: readonly string[]): Promise<Readonl
   return new Map(await Promise.all(paths.map(resolve)));
 }
 
-export async function realConfig(host: Host, config: string): Promise<string> {
+export interface MainFile {
+  /** Behind a link, if one was named. */
+  readonly real: string;
+  /** Latin-1. */
+  readonly text: string;
+}
+
+/** HOST_UNSUITABLE where it cannot be read, or is no file: a named pipe would keep sshd waiting. */
+export async function readMain(host: Host, config: string): Promise<MainFile> {
   const real = await resolved(host, config);
-  // Before sshd is asked to read it: a named pipe would keep it waiting.
   const entry = await host.look(real).catch(unreadable(config));
-  if (entry?.kind === 'file') return real;
+  if (entry?.kind === 'file') return {real, text: Buffer.from(entry.bytes).toString('latin1')};
   throw new Failure('HOST_UNSUITABLE', `${config} is not a regular file`, {
     hint: 'name the file that sshd really reads with --openssh-config',
   });

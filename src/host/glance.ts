@@ -4,7 +4,7 @@
 import {Failure} from '../errors.js';
 import {dialectOf, settings} from '../ssh/sshd-config/index.js';
 import type {Daemon} from './daemon.js';
-import {daemonOf, type HostFacts, portOf, realConfig} from './facts.js';
+import {daemonOf, type HostFacts, hasInclude, portOf, readMain} from './facts.js';
 import type {Host} from './host.js';
 import {readHostKeys} from './host-keys.js';
 import {type Probe, probe} from './probe.js';
@@ -28,17 +28,19 @@ export interface Glance {
 
 /** `config` as given to sshd; the batch may run already. Changes nothing when the host is a `ReadOnlyHost`. */
 export async function glance(host: Host, config: string, probing = probe(host)): Promise<Glance> {
-  const [found, real] = await Promise.all([probing, caught(realConfig(host, config))]);
-  const obstacles = failuresOf(real);
+  const [found, main] = await Promise.all([probing, caught(readMain(host, config))]);
+  const obstacles = failuresOf(main);
   const seen = {probe: found, config, dialect: dialectOf(RECENT)};
-  const daemon = await daemonOf(host, found, config, real.value ?? config);
+  const daemon = await daemonOf(host, found, config, main.value?.real ?? config);
   if (daemon === undefined) return {...seen, obstacles: [...obstacles, noSshd()]};
   const version = await caught(sshdVersion(host, daemon.program, found));
   const dialect = dialectOf(version.value ?? RECENT);
   const about = {...seen, daemon, dialect, ...(version.value && {version: version.value})};
   if (version.failure) obstacles.push(version.failure);
-  if (real.value === undefined || version.value === undefined) return {...about, obstacles};
-  const reading = {...about, dialect: await withInclude(host, real.value, dialect), obstacles};
+  if (main.value === undefined || version.value === undefined) return {...about, obstacles};
+  // A vendor's older sshd may know Include all the same.
+  const include = dialect.include || hasInclude(main.value);
+  const reading = {...about, dialect: {...dialect, include}, obstacles};
   const tree = await caught(readTree(host, config, reading.dialect));
   if (tree.value === undefined) return {...reading, obstacles: [...obstacles, ...failuresOf(tree)]};
   const asked = await askSshd(host, {...reading, version: version.value, tree: tree.value});
@@ -91,14 +93,6 @@ export function isForRootOnly({code, detail = ''}: Failure, {uid}: Probe): boole
 
 /** Only for reading files where sshd itself says nothing. */
 const RECENT: Version = [9, 9];
-
-/** A vendor's older sshd may know Include all the same; a file with such a line that it accepts shows that it does. */
-async function withInclude(host: Host, file: string, dialect: Glance['dialect']): Promise<Glance['dialect']> {
-  if (dialect.include) return dialect;
-  const entry = await host.look(file).catch(() => undefined);
-  const text = entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : '';
-  return {...dialect, include: /^[ \t]*include[ \t=]/im.test(text)};
-}
 
 interface Caught<T> {
   readonly value?: T;

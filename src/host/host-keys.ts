@@ -3,7 +3,8 @@
 import {certificateAlgorithms, plainAlgorithms} from '../ssh/algorithms.js';
 import {type KeyType, type PublicKey, parsePublicKey} from '../ssh/key.js';
 import {sameBytes} from '../ssh/wire.js';
-import type {Host} from './host.js';
+import type {Entry, Host} from './host.js';
+import {lookBehind} from './look-behind.js';
 import type {Tested} from './sshd.js';
 
 export interface HostKey extends PublicKey {
@@ -48,8 +49,9 @@ async function readHostKey(
   refused: boolean,
   allowed: readonly string[] | undefined,
 ): Promise<HostKey | {warning: string}> {
-  const real = await host.resolve(file).catch(() => file);
-  const secret = await host.look(real).catch(() => undefined);
+  const [secret, beside] = await Promise.all(
+    [file, `${file}.pub`].map((path) => lookBehind(host, path).catch(() => undefined)),
+  );
   // A default key that was never made is not worth a word; sshd skips it as well.
   if (secret === undefined)
     return {warning: isDefaultKey(file) ? '' : `host key ${file} cannot be read; it is not served`};
@@ -60,7 +62,7 @@ async function readHostKey(
     };
   }
   if (refused) return {warning: `sshd cannot load host key ${file}; it is not served`};
-  const line = (await publicHalf(host, file)).trim();
+  const line = (await publicHalf(host, file, beside)).trim();
   try {
     const key = parsePublicKey(line);
     return {...key, file, ...provenBy(key.type, allowed)};
@@ -82,8 +84,7 @@ function provenBy(type: KeyType, allowed: readonly string[] | undefined) {
   return {plainBy: modern(plainAlgorithms(type)), certificateBy: modern(certificateAlgorithms(type))};
 }
 
-async function publicHalf(host: Host, file: string): Promise<string> {
-  const beside = await host.look(`${file}.pub`).catch(() => undefined);
+async function publicHalf(host: Host, file: string, beside: Entry | undefined): Promise<string> {
   if (beside?.kind === 'file') return Buffer.from(beside.bytes).toString('latin1');
   const {stdout} = await host.run(['ssh-keygen', '-y', '-P', '', '-f', file]);
   return stdout;

@@ -2,6 +2,7 @@
 // every write is durable when its promise resolves.
 
 import type {Duplex} from 'node:stream';
+import type {Sequence} from './sequence.js';
 
 /** Bytes. Larger files are none that we edit; reading them would only exhaust memory. */
 export const LARGEST_FILE = 16 * 1024 * 1024;
@@ -119,4 +120,6 @@ export interface Host {
   dial(address: string, port: number, signal?: AbortSignal): Promise<Duplex>;
   /** Takes the lock or fails with HOST_LOCKED naming the holder's pid. A lock whose holder is gone is taken over. */
   lock(path: string): Promise<Lock>;
+  /** Only of a host whose answers take their time. One at a time: a new one forgets what has failed in the last. */
+  sequence?(): Sequence;
 }

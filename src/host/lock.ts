@@ -105,10 +105,11 @@ async function sweepDeadClaims(ground: LockGround, path: string): Promise<void> 
 
 /** Takes the lock, or fails with HOST_LOCKED naming the living holder's pid. Its claim is what stands in the file. */
 export async function takeLock(ground: LockGround, path: string): Promise<Lock & {readonly claim: string}> {
+  const [start = '', boot] = await Promise.all([startOf(ground, ground.pid), bootId(ground)]);
   const claim = JSON.stringify({
     pid: ground.pid,
-    start: (await startOf(ground, ground.pid)) ?? '',
-    boot: await bootId(ground),
+    start,
+    boot,
     nonce: randomBytes(8).toString('hex'),
   });
   await acquire(ground, path, claim);

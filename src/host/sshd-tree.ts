@@ -3,6 +3,7 @@
 import {Failure} from '../errors.js';
 import {type Dialect, escapeGlob, includePatterns, matchesGlob, type Tree} from '../ssh/sshd-config/index.js';
 import type {Host} from './host.js';
+import {lookBehind} from './look-behind.js';
 
 /** More files than sshd itself would follow in any sane configuration; stops a glob over a huge directory. */
 const MOST_FILES = 2000;
@@ -11,23 +12,30 @@ const MOST_FILES = 2000;
 export async function readTree(host: Host, main: string, dialect: Dialect): Promise<Tree> {
   const files = new Map<string, Uint8Array>();
   const directories = new Set<string>();
-  const mainTarget = await host.resolve(main);
-  const queue = [main];
-  for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
-    if (files.has(path)) continue;
-    const bytes = await readConfig(host, path, path === main);
-    if (bytes === undefined) continue;
-    files.set(path, bytes);
-    if (!dialect.include || files.size > MOST_FILES) continue;
-    for (const pattern of includePatterns(bytes, dialect))
-      queue.push(...(await expand(host, pattern, directories)));
+  const target = host.resolve(main);
+  // One generation of includes after the other, for each file costs a far host as much as all of them.
+  for (let paths = [main]; paths.length > 0; ) {
+    const [, ...read] = await Promise.all([
+      target,
+      ...paths.map((path) => readConfig(host, path, path === main)),
+    ]);
+    const patterns: string[] = [];
+    for (const [index, path] of paths.entries()) {
+      const bytes = read[index];
+      if (bytes === undefined || files.has(path)) continue;
+      files.set(path, bytes);
+      if (dialect.include && files.size <= MOST_FILES) patterns.push(...includePatterns(bytes, dialect));
+    }
+    const named = await Promise.all(patterns.map((pattern) => expand(host, pattern, directories)));
+    paths = [...new Set(named.flat())].filter((path) => !files.has(path));
   }
+  const mainTarget = await target;
   return {main, files, directories, ...(mainTarget !== main && {mainTarget})};
 }
 
 async function readConfig(host: Host, path: string, needed: boolean): Promise<Uint8Array | undefined> {
   try {
-    const entry = await host.look(await host.resolve(path));
+    const entry = await lookBehind(host, path);
     if (entry?.kind === 'file') return entry.bytes;
     if (!needed) return undefined;
   } catch (cause) {

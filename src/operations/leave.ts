@@ -6,7 +6,7 @@ import type {Cluster, UserIdentity} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import {type HostFacts, lookAt} from '../host/facts.js';
 import type {Host} from '../host/host.js';
-import {describeFacts} from './describe.js';
+import {firstLook} from './first-look.js';
 import {carryOut} from './leave/carry-out.js';
 import {findRecord, type Registered} from './leave/node.js';
 import {planLeave} from './leave/plan.js';
@@ -14,7 +14,7 @@ import {type Departure, departure, describeLeft, NOT_JOINED, previewOf} from './
 import {refuseLeftovers} from './leftovers.js';
 import {type Membership, readMembership} from './ownership.js';
 import type {Confirm} from './register.js';
-import {interruptible, type Reporter} from './reporter.js';
+import type {Reporter} from './reporter.js';
 import {USUAL} from './status/problem.js';
 
 export interface LeaveWish {
@@ -72,7 +72,7 @@ async function look(
 ): Promise<HostFacts | undefined> {
   try {
     const looking = lookAt(tools.host, settings.config, wish.dataDir);
-    return await interruptible(tools, 'look', looking, describeFacts);
+    return await firstLook(tools, looking, wish.reload);
   } catch (error) {
     if (!(error instanceof Failure) || error.code === 'INTERRUPTED') throw error;
     if (wish.reload) throw cannotLook(error);

@@ -4,6 +4,7 @@
 import {dirname, join} from 'node:path/posix';
 import {Failure} from '../errors.js';
 import type {Entry, Host} from '../host/host.js';
+import {lookBehind} from '../host/look-behind.js';
 import {dataDirectory} from '../plan/data-directory.js';
 import {isKept} from '../plan/saved.js';
 import type {PathStep} from '../plan/step.js';
@@ -24,22 +25,29 @@ export interface Where {
 export async function findLeftovers(host: Host, {dataDir, config}: Where): Promise<readonly string[]> {
   const {saved} = dataDirectory(dataDir);
   const identity = join(dataDir, 'identity');
-  const [own, copies] = await Promise.all([namesIn(host, identity), namesIn(host, saved)]);
+  const [own, copies, configured] = await Promise.all([
+    namesIn(host, identity),
+    namesIn(host, saved),
+    config === undefined ? [] : leftInConfiguration(host, config),
+  ]);
   return [
     ...(own.length > 0 ? [identity] : []),
     ...(copies.some((name) => !isKept(name)) ? [saved] : []),
-    ...(config === undefined ? [] : await leftInConfiguration(host, config)),
+    ...configured,
   ];
 }
 
 async function leftInConfiguration(host: Host, config: string): Promise<readonly string[]> {
   const fragment = join(installedDirectory(config), 'sshd.conf');
   const dropIns = join(dirname(config).replace(/^\/usr(?=\/etc\/)/, ''), 'sshd_config.d');
-  const names = (await namesIn(host, dropIns)).filter((name) => name.endsWith('agentless.conf'));
-  const files = [fragment, ...names.map((name) => join(dropIns, name))];
-  const found: string[] = [];
-  for (const path of files) if (isMarked(await look(host, path))) found.push(path);
-  const main = await look(host, await host.resolve(config).catch(() => config));
+  const [names, inFragment, main] = await Promise.all([
+    namesIn(host, dropIns).then((all) => all.filter((name) => name.endsWith('agentless.conf'))),
+    look(host, fragment),
+    lookBehind(host, config).catch(() => undefined),
+  ]);
+  const files = names.map((name) => join(dropIns, name));
+  const entries = [inFragment, ...(await Promise.all(files.map((path) => look(host, path))))];
+  const found = [fragment, ...files].filter((_, index) => isMarked(entries[index]));
   const hasBlock = main?.kind === 'file' && removeBlock(main.bytes).length < main.bytes.length;
   const isRead = isMarked(main) || found.includes(fragment);
   return hasBlock && isRead ? [`${config} (our block)`, ...found] : found;

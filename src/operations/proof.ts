@@ -127,7 +127,7 @@ async function repeat(over: () => boolean, isDone: () => Promise<boolean>): Prom
 /** A reload closes the port for a few milliseconds. */
 async function listens(host: Host, facts: HostFacts): Promise<boolean> {
   const {address, port} = endpoint(facts);
-  const stream = await host.dial(address, port).catch(() => undefined);
+  const stream = await host.dial(address, port).catch(unlessImpossible);
   stream?.destroy();
   return stream !== undefined;
 }
@@ -185,15 +185,22 @@ async function isServed(
   return served !== undefined && sameBytes(served, blob);
 }
 
-/** The key or certificate that the daemon shows for these algorithms; undefined: none, or no answer. One connection. */
+/**
+ * The key or certificate that the daemon shows for these algorithms; undefined: none, or no answer. One connection.
+ * HOST_UNSUITABLE where no connection can be made from that host at all, so that no answer would say nothing.
+ */
 export async function askServed(
   host: Host,
   facts: HostFacts,
   algorithms: readonly string[],
 ): Promise<Uint8Array | undefined> {
   const {address, port} = endpoint(facts);
-  const stream = await host.dial(address, port).catch(() => undefined);
+  const stream = await host.dial(address, port).catch(unlessImpossible);
   return stream && (await servedKey(stream, algorithms));
+}
+
+function unlessImpossible(error: unknown): undefined {
+  if (error instanceof Failure) throw error;
 }
 
 function blobOf(line: string): Uint8Array {

@@ -22,7 +22,9 @@ export interface Stage {
 
 /** Work in a private directory that is gone afterwards, however the work ends. */
 export async function onStage<T>(host: Host, uid: number, work: (stage: Stage) => Promise<T>): Promise<T> {
-  const stage = await newStage(host, uid);
+  const stage = await nameOfStage(host, uid);
+  const making = host.watch?.stage(stage) ?? host.makeDirectory(stage, {mode: 0o700});
+  making.catch(() => undefined);
   const written = new Map<string, Promise<void>>();
   const directories: string[] = [];
   const at = (name: string) => (name.startsWith('/') ? name : join(stage, name));
@@ -30,6 +32,9 @@ export async function onStage<T>(host: Host, uid: number, work: (stage: Stage) =
     const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
     const writing = host.write(at(name), bytes, {mode});
     written.set(at(name), writing);
+    // Where the stage cannot be made, its error is the one that tells.
+    writing.catch(() => undefined);
+    await making;
     await writing;
     return at(name);
   };
@@ -48,23 +53,29 @@ export async function onStage<T>(host: Host, uid: number, work: (stage: Stage) =
   } finally {
     // Where one has failed, the others are still being written.
     await Promise.allSettled(written.values());
-    await Promise.all([...written.keys()].map((path) => host.remove(path)));
-    for (const path of [...directories].reverse()) await host.remove(path);
-    await host.remove(stage);
+    const paths = [...written.keys(), ...[...directories].reverse(), stage];
+    await Promise.all(paths.map((path) => host.remove(path)));
   }
 }
 
-/** Makes a directory that only this user can look into. */
-async function newStage(host: Host, uid: number): Promise<string> {
+/** Where the stage is to be; what others have left of theirs is taken away on the way. */
+async function nameOfStage(host: Host, uid: number): Promise<string> {
   const parent = uid === 0 ? '/run' : '/tmp';
-  const space = await processSpace(host);
   // What a rehearsal of PAM has put where PAM looks for it.
   const parents = uid === 0 ? [parent, '/etc', '/etc/pam.d'] : [parent];
-  if (space !== undefined) for (const one of parents) await sweep(host, one, uid, space);
+  const [space, ...names] = await Promise.all([
+    processSpace(host),
+    ...parents.map((one) => namesIn(host, one)),
+  ]);
+  if (space !== undefined)
+    await Promise.all(parents.map((one, index) => sweep(host, one, names[index] ?? [], {uid, space})));
   const owner = [host.pid, space ?? 'here', randomBytes(6).toString('hex')].join('-');
-  const stage = join(parent, `agentless-${owner}`);
-  await (host.watch?.stage(stage) ?? host.makeDirectory(stage, {mode: 0o700}));
-  return stage;
+  return join(parent, `agentless-${owner}`);
+}
+
+async function namesIn(host: Host, path: string): Promise<readonly string[]> {
+  const entry = await host.look(path).catch(() => undefined);
+  return entry?.kind === 'directory' ? entry.names : [];
 }
 
 /** The namespace in which process ids count: containers may share /tmp and not their processes. */
@@ -74,9 +85,12 @@ async function processSpace(host: Host): Promise<string | undefined> {
 }
 
 /** Anybody may make files in /tmp: only our own are taken away, and only when their process is gone. */
-async function sweep(host: Host, parent: string, uid: number, space: string): Promise<void> {
-  const entry = await host.look(parent).catch(() => undefined);
-  const names = entry?.kind === 'directory' ? entry.names : [];
+async function sweep(
+  host: Host,
+  parent: string,
+  names: readonly string[],
+  {uid, space}: {readonly uid: number; readonly space: string},
+): Promise<void> {
   const staged = new RegExp(`^\\.?agentless-(\\d+)-${space}-[0-9a-f]{12}(?:-[a-z-]+)?(?:\\.agentless-tmp)?$`);
   for (const name of names) {
     const [, pid] = staged.exec(name) ?? [];

@@ -3,6 +3,7 @@
 import {basename, dirname, join} from 'node:path';
 import {Failure} from '../errors.js';
 import type {Entry, Host, Lock, Ownership} from '../host/host.js';
+import {inSequence} from '../host/sequence.js';
 import {codeOf} from '../system-error.js';
 
 export interface DataDirectory {
@@ -28,9 +29,9 @@ export interface OpenDirectory extends DataDirectory {
   /** True when an earlier run had ended the ownership and was cut off while it took the directories away. */
   readonly ended: boolean;
   /** From here on the directories stay. */
-  keep(): Promise<void>;
+  keep(host: Host): Promise<void>;
   /** From here on these go, outermost first: `made` of the transactions that have made them. */
-  giveUp(made: readonly string[]): Promise<void>;
+  giveUp(host: Host, made: readonly string[]): Promise<void>;
   /**
    * Lets go of the lock, and takes away the directories it made unless `keep` was called or something is in them.
    * With a journal still there everything stays for the next run to decide.
@@ -54,28 +55,45 @@ function lineage(path: string): readonly string[] {
   return parent === path ? [] : [...lineage(parent), path];
 }
 
-async function behindLink(host: Host, path: string): Promise<string> {
-  return (await host.look(path))?.kind === 'symlink' ? host.resolve(path) : path;
+interface Standing {
+  /** Behind a link, if one was named. */
+  readonly path: string;
+  readonly entry: Entry | undefined;
+  /** The registered directories of an unfinished transaction, outermost first. */
+  readonly left: readonly string[];
+  /** What of the path and its parents is not there, outermost first. */
+  readonly absent: readonly string[];
 }
 
-/** The registered directories of an unfinished transaction, outermost first. */
+async function standing(host: Host, named: string): Promise<Standing> {
+  const all = lineage(named);
+  const [entries, left] = await Promise.all([
+    Promise.all(all.map((directory) => host.look(directory))),
+    registered(host, named),
+  ]);
+  const entry = entries.at(-1);
+  if (entry?.kind === 'symlink') return standing(host, await host.resolve(named));
+  return {path: named, entry, left, absent: all.filter((_, index) => entries[index] === undefined)};
+}
+
 async function registered(host: Host, path: string): Promise<readonly string[]> {
   const all = lineage(path);
-  for (const [index, directory] of all.entries()) {
-    if ((await host.look(markerOf(directory))) !== undefined) return all.slice(index);
-  }
-  return [];
+  const markers = await Promise.all(all.map((directory) => host.look(markerOf(directory))));
+  const first = markers.findIndex((marker) => marker !== undefined);
+  return first < 0 ? [] : all.slice(first);
 }
 
 const isLock = (name: string): boolean => name === 'lock' || name.startsWith('lock.');
 
 /** True when a transaction that is not finished has left a journal, a lock or directories behind. */
 export async function isUnfinished(host: Host, named: string): Promise<boolean> {
-  const path = await behindLink(host, named);
-  const entry = await host.look(path);
+  return isUnfinishedAt(await standing(host, named));
+}
+
+function isUnfinishedAt({path, entry, left}: Standing): boolean {
   const names = entry?.kind === 'directory' ? entry.names : [];
   const journal = basename(dataDirectory(path).journal);
-  return names.some((name) => name === journal || isLock(name)) || (await registered(host, path)).length > 0;
+  return names.some((name) => name === journal || isLock(name)) || left.length > 0;
 }
 
 const MAKING = 'agentless is making';
@@ -91,14 +109,6 @@ async function isLeaving(host: Host, [outermost]: readonly string[]): Promise<bo
   return entry?.kind === 'file' && Buffer.from(entry.bytes).toString('latin1').startsWith(LEAVING);
 }
 
-/** What of `path` and its parents is not there, outermost first. */
-export async function missing(host: Host, path: string): Promise<readonly string[]> {
-  const entries = await Promise.all(
-    lineage(path).map(async (each) => ({each, found: await host.look(each)})),
-  );
-  return entries.filter(({found}) => found === undefined).map(({each}) => each);
-}
-
 /**
  * Why somebody else could have written what is here; undefined when only we and root can have. Whoever may write here may
  * have any file of the host replaced by the next recovery, and any command run by the next leave.
@@ -109,8 +119,7 @@ export function strangersHand({uid: ours}: Pick<Host, 'uid'>, {mode, uid}: Owner
 }
 
 /** HOST_UNSUITABLE for such a directory, and for what is none. */
-async function refuseOpenToOthers(host: Host, path: string): Promise<void> {
-  const entry = await host.look(path);
+function refuseEntry(host: Host, path: string, entry: Entry | undefined): void {
   const what = entry?.kind === 'directory' ? strangersHand(host, entry) : 'is not a directory';
   if (what === undefined) return;
   const fix = what.startsWith('belongs') ? `chown ${host.uid} ${path}` : `chmod 0700 ${path}`;
@@ -119,7 +128,7 @@ async function refuseOpenToOthers(host: Host, path: string): Promise<void> {
   });
 }
 
-/** The same for a file in it that is about to be believed. */
+/** The same refusal for a file in it that is about to be believed. */
 export function refuseStrangersFile(host: Host, path: string, entry: Entry): void {
   const what = entry.kind === 'file' ? strangersHand(host, entry) : undefined;
   if (what === undefined) return;
@@ -128,10 +137,17 @@ export function refuseStrangersFile(host: Host, path: string, entry: Entry): voi
   });
 }
 
-/** The same before anything in it is believed; one that is not there is nobody's. */
-export async function refuseOpenDirectory(host: Host, named: string): Promise<void> {
-  const path = await behindLink(host, named);
-  if ((await host.look(path))?.kind === 'directory') await refuseOpenToOthers(host, path);
+/** What is to be made for a directory in which nothing is unfinished, outermost first; undefined: something is. */
+export async function missing(host: Host, named: string): Promise<readonly string[] | undefined> {
+  const found = await standing(host, named);
+  return isUnfinishedAt(found) ? undefined : found.absent;
+}
+
+/** True when something in it is unfinished; refuses it before that is believed. One that is not there is nobody's. */
+export async function hasUnfinished(host: Host, named: string): Promise<boolean> {
+  const found = await standing(host, named);
+  if (found.entry?.kind === 'directory') refuseEntry(host, found.path, found.entry);
+  return isUnfinishedAt(found);
 }
 
 async function takeAway(host: Host, made: readonly string[]): Promise<void> {
@@ -161,20 +177,20 @@ async function isEmptyButForLocks(host: Host, path: string): Promise<boolean> {
 /** Makes what is missing and takes the lock; gives the directories that are to go if nothing comes of it. */
 async function makeAndLock(
   host: Host,
-  path: string,
-): Promise<{lock: Lock; made: readonly string[]; ended: boolean}> {
+  named: string,
+): Promise<{path: string; lock: Lock; made: readonly string[]; ended: boolean}> {
   for (let attempt = 1; ; attempt++) {
-    const absent = await missing(host, path);
-    const left = await registered(host, path);
+    const {path, absent, left} = await standing(host, named);
     const made = left.length > 0 ? left : absent;
     const ended = await isLeaving(host, left);
     try {
       const [outermost] = made;
-      if (absent.length > 0 && outermost !== undefined) await register(host, outermost, MAKING);
+      const sequence = inSequence(host);
+      if (absent.length > 0 && outermost !== undefined) await register(sequence.host, outermost, MAKING);
       for (const directory of absent)
-        await host.makeDirectory(directory, {mode: directory === path ? 0o700 : 0o755});
-      await refuseOpenToOthers(host, path);
-      return {lock: await host.lock(join(path, 'lock')), made, ended};
+        await sequence.host.makeDirectory(directory, {mode: directory === path ? 0o700 : 0o755});
+      refuseEntry(host, path, await sequence.host.look(path));
+      return {path, lock: await host.lock(join(path, 'lock')), made, ended};
     } catch (error) {
       // Another run has just taken the directory away.
       if (codeOf(error) === 'ENOENT' && attempt < ATTEMPTS) continue;
@@ -186,28 +202,31 @@ async function makeAndLock(
 
 /** Makes the data directory where it is missing and takes its lock (HOST_LOCKED when another run has it). */
 export async function openDataDirectory(host: Host, named: string): Promise<OpenDirectory> {
-  const path = await behindLink(host, named);
-  const opened = await makeAndLock(host, path);
-  const {lock, ended} = opened;
+  const opened = await makeAndLock(host, named);
+  const {path, lock, ended} = opened;
   let {made} = opened;
-  const keep = async (): Promise<void> => {
+  const keep = async (through: Host): Promise<void> => {
     const [outermost] = made;
     made = [];
-    if (outermost !== undefined) await host.remove(markerOf(outermost));
+    if (outermost !== undefined) await through.remove(markerOf(outermost));
   };
   return {
     ...dataDirectory(path),
     made,
     ended,
     keep,
-    giveUp: async (directories) => {
+    giveUp: async (through, directories) => {
       const [outermost] = directories;
-      if (outermost !== undefined) await register(host, outermost, LEAVING);
+      if (outermost !== undefined) await register(through, outermost, LEAVING);
       made = directories;
     },
     close: async () => {
-      const unfinished = (await host.look(dataDirectory(path).journal)) !== undefined;
-      if (!unfinished && !(await isEmptyButForLocks(host, path))) await keep();
+      const [journal, empty] = await Promise.all([
+        host.look(dataDirectory(path).journal),
+        isEmptyButForLocks(host, path),
+      ]);
+      const unfinished = journal !== undefined;
+      if (!unfinished && !empty) await keep(host);
       await lock.release();
       if (!unfinished) await takeAway(host, made);
     },

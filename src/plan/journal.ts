@@ -101,20 +101,20 @@ export function begunPath(step: PathStep, before: State, saved: string | undefin
 
 /** Writes the journal; what it has written can be read from it without going to the disk. */
 export class JournalWriter {
-  readonly #paths: BegunPath[] = [];
+  readonly #paths = new Map<number, BegunPath>();
   readonly #commands: CommandStep[] = [];
   readonly #notes: Settings[] = [];
-  #unsaid: Line[] = [];
+  readonly #unsaid: Line[] = [];
   #index = 0;
   #committed = false;
 
   readonly #host: Host;
-  readonly #file: string;
+  readonly file: string;
   readonly #header: Header;
 
   constructor(host: Host, directory: DataDirectory, header: Header) {
     this.#host = host;
-    this.#file = directory.journal;
+    this.file = directory.journal;
     this.#header = header;
   }
 
@@ -122,25 +122,29 @@ export class JournalWriter {
     return this.#append({line: 'header', ...this.#header});
   }
 
-  /** Flushed before the path is touched. */
-  async beginPath(path: BegunPath): Promise<void> {
-    await this.#append({line: 'begin', index: this.#index, ...path});
-    this.#paths.push(path);
+  /** Flushed before the path is touched. Gives the number of the step, for `done`. */
+  async beginPath(path: BegunPath): Promise<number> {
+    const index = this.#index++;
+    await this.#append({line: 'begin', index, ...path});
+    this.#paths.set(index, path);
+    return index;
   }
 
-  async beginCommand(step: CommandStep): Promise<void> {
-    await this.#append({line: 'begin', index: this.#index, step});
+  async beginCommand(step: CommandStep): Promise<number> {
+    const index = this.#index++;
+    await this.#append({line: 'begin', index, step});
     this.#commands.push(step);
+    return index;
   }
 
   /**
-   * The step begun last is done. Said with the next line: it saves a flush, and nothing depends on it, for undoing goes
-   * by what stands at a path.
+   * A step is done. Said with the next line: it saves a flush, and nothing depends on it, for undoing goes by what stands at a
+   * path. Before the commit every step has to be done.
    */
-  done(after?: State): void {
-    this.#unsaid.push({line: 'done', index: this.#index++, ...(after === undefined ? {} : {after})});
-    const begun = after === undefined ? undefined : this.#paths.pop();
-    if (begun !== undefined && after !== undefined) this.#paths.push({...begun, after});
+  done(index: number, after?: State): void {
+    this.#unsaid.push({line: 'done', index, ...(after === undefined ? {} : {after})});
+    const begun = this.#paths.get(index);
+    if (begun !== undefined && after !== undefined) this.#paths.set(index, {...begun, after});
   }
 
   async note(data: Settings): Promise<void> {
@@ -156,7 +160,7 @@ export class JournalWriter {
   get journal(): Journal {
     return {
       header: this.#header,
-      paths: this.#paths,
+      paths: [...this.#paths.values()],
       commands: this.#commands,
       notes: this.#notes,
       committed: this.#committed,
@@ -165,7 +169,8 @@ export class JournalWriter {
 
   async #append(line: Line): Promise<void> {
     const lines = [...this.#unsaid, line];
-    await this.#host.append(this.#file, lines.map((one) => `${JSON.stringify(one)}\n`).join(''));
-    this.#unsaid = [];
+    const {length} = this.#unsaid;
+    await this.#host.append(this.file, lines.map((one) => `${JSON.stringify(one)}\n`).join(''));
+    this.#unsaid.splice(0, length);
   }
 }

@@ -1,168 +1,22 @@
 // Carrying out a plan as one transaction: registered before it is made, undone in reverse if anything fails.
 
 import {randomUUID} from 'node:crypto';
-import {join} from 'node:path';
 import {Failure} from '../errors.js';
-import type {Host, RunResult} from '../host/host.js';
+import type {Host} from '../host/host.js';
+import {inSequence} from '../host/sequence.js';
+import {type ApplyOptions, carryOut, workOn} from './carry-out.js';
 import {type OpenDirectory, openDataDirectory} from './data-directory.js';
 import {afterRestore, inWords, type Problem, restoreIncomplete} from './explain.js';
-import {
-  begunPath,
-  type Ending,
-  FORMAT,
-  type Header,
-  type Journal,
-  JournalWriter,
-  type Settings,
-} from './journal.js';
-import {refuseOtherKind} from './prune.js';
+import {FORMAT, type Header, type Journal} from './journal.js';
 import {readRecord} from './record.js';
 import {discard, finish, recoverOpen} from './recover.js';
-import {save} from './saved.js';
-import {fingerprint, holds, type State, survey} from './state.js';
-import {type CommandStep, modeOfNew, type PathStep, type Step, type Target} from './step.js';
+import type {Step} from './step.js';
 import {undo} from './undo.js';
-import {afterLoss, watchCommand, watchFile, watchFrom, watchIn, watchPath} from './watch.js';
+import {afterLoss, watchFrom, watchIn} from './watch.js';
 
+export type {ApplyOptions} from './carry-out.js';
 export {prune} from './prune.js';
 export {recover} from './recover.js';
-
-/** Puts data into the journal that `recover` gives back if this transaction is cut off. */
-export type Note = (data: Settings) => Promise<void>;
-
-export interface ApplyOptions {
-  readonly dataDir: string;
-  /** What the user asked for, e.g. "join openssh"; shown when it has to be recovered. */
-  readonly operation: string;
-  /** Plain data to be kept in the ownership record. No secrets. */
-  readonly settings?: Settings;
-  /** Given: the ownership ends with this transaction. */
-  readonly ends?: Ending;
-  /** Given: the transaction that the plan was made after; refused when another one has come between, or an end. */
-  readonly continues?: string;
-  /** Aborting undoes everything; a step that is acting is finished first. */
-  readonly signal?: AbortSignal;
-  /**
-   * Runs when every step is done: proves the result and tells the cluster. If it fails everything is undone; once it
-   * has succeeded the transaction is committed, a signal or not. Note what it is about to do outside this host, and do it
-   * once `confirmed` has resolved: a host that could be lost can be reached anew.
-   */
-  readonly beforeCommit?: (note: Note, confirmed: Promise<void>) => Promise<void>;
-  /** Looks at what a check has said, which ended with 0; throws what is wrong with it. */
-  readonly judge?: (check: CommandStep, result: RunResult) => void;
-  /** Runs after each step: proves what it has done while the next may still be spared. If it fails everything is undone. */
-  readonly afterStep?: (step: Step) => Promise<void>;
-  readonly onStep?: (step: Step, milliseconds: number) => void;
-  /** What does not stop us and should be known. */
-  readonly warn?: (text: string) => void;
-}
-
-function refuseIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new Failure('INTERRUPTED', 'interrupted');
-}
-
-async function actOn(host: Host, {path, to}: PathStep, before: State): Promise<void> {
-  if (to === undefined) return host.remove(path);
-  if (to.kind === 'directory') return host.makeDirectory(path, ownershipOf(to));
-  if (to.like !== undefined) return host.copy(to.like, path);
-  const mode = before.kind === 'absent' ? modeOfNew(to) : to.mode;
-  return host.write(path, to.bytes, mode === undefined ? {} : {mode});
-}
-
-function ownershipOf({mode, uid, gid}: Extract<Target, {kind: 'directory'}>) {
-  return {mode, ...(uid !== undefined && {uid}), ...(gid !== undefined && {gid})};
-}
-
-async function change(
-  host: Host,
-  directory: OpenDirectory,
-  step: PathStep,
-  journal: JournalWriter,
-): Promise<void> {
-  const before = await survey(host, step.path);
-  if (step.seen !== undefined && step.seen !== fingerprint(before)) {
-    throw new Failure(
-      'HOST_UNSUITABLE',
-      `${step.path} was changed by somebody else while the plan was being made`,
-      {
-        hint: 'run this again',
-      },
-    );
-  }
-  refuseOtherKind(step, before);
-  if (holds(step, before)) {
-    if (step.theirs === undefined) return;
-    // Nothing is done to it, and it is ours from here on.
-    await journal.beginPath(begunPath(step, before, undefined));
-    return journal.done(before);
-  }
-  await watchPath(host, step.path, before);
-  const watched = (name: string) => watchFile(host, step.path, join(directory.saved, name));
-  const saved = before.kind === 'file' ? await save(host, directory, step.path, watched) : undefined;
-  await journal.beginPath(begunPath(step, before, saved));
-  await actOn(host, step, before);
-  journal.done(await survey(host, step.path));
-}
-
-async function runStep(host: Host, {argv, why, hint}: CommandStep): Promise<RunResult> {
-  const result = await host.run(argv);
-  const {status, stdout, stderr} = result;
-  if (status === 0) return result;
-  const ended =
-    status === undefined ? 'was ended by a signal or took too long' : `ended with status ${status}`;
-  throw new Failure('HOST_UNSUITABLE', `${why}: \`${argv.join(' ')}\` ${ended}`, {
-    detail: (stderr.trim() === '' ? stdout : stderr).trim(),
-    hint: hint ?? 'run that command by hand to see why it fails',
-  });
-}
-
-async function carryOutStep(
-  host: Host,
-  directory: OpenDirectory,
-  step: Step,
-  journal: JournalWriter,
-  {judge}: ApplyOptions,
-): Promise<void> {
-  switch (step.kind) {
-    case 'path':
-      return change(host, directory, step, journal);
-    case 'check': {
-      const result = await runStep(host, step);
-      return judge?.(step, result);
-    }
-    case 'command':
-      await journal.beginCommand(step);
-      await watchCommand(host, step);
-      await runStep(host, step);
-      return journal.done();
-  }
-}
-
-async function carryOut(
-  host: Host,
-  directory: OpenDirectory,
-  steps: readonly Step[],
-  options: ApplyOptions,
-  journal: JournalWriter,
-): Promise<void> {
-  for (const step of steps) {
-    refuseIfAborted(options.signal);
-    const start = performance.now();
-    await carryOutStep(host, directory, step, journal, options).catch((error: unknown) => {
-      throw inWords(error, step.kind === 'path' ? `change ${step.path}` : `run ${step.argv.join(' ')}`);
-    });
-    options.onStep?.(step, performance.now() - start);
-    await options.afterStep?.(step);
-  }
-  refuseIfAborted(options.signal);
-  const confirmed = host.watch?.confirm() ?? Promise.resolve();
-  confirmed.catch(() => undefined);
-  await options.beforeCommit?.((data) => journal.note(data), confirmed);
-  await confirmed;
-  await journal.commit().catch((error: unknown) => {
-    throw inWords(error, 'commit the journal');
-  });
-}
 
 function headerFor(host: Host, steps: readonly Step[], options: ApplyOptions): Header {
   return {
@@ -211,12 +65,15 @@ async function rollBack(
 async function prepare(host: Host, options: ApplyOptions, watched: boolean): Promise<OpenDirectory> {
   const directory = await openDataDirectory(host, options.dataDir);
   try {
+    const reading = readRecord(host, directory.path);
+    reading.catch(() => undefined);
     const {outcome, operation, notes} = await recoverOpen(host, directory);
     for (const note of notes) options.warn?.(note);
     // The plan leaves out what was right when it was made, and that has just been undone.
     if (outcome === 'undone' && operation !== undefined) throw overtaken();
     // A record that could not be extended later is found out now.
-    const record = await readRecord(host, directory.path);
+    // Only a transaction that was finished or undone may have changed it.
+    const record = await (operation === undefined ? reading : readRecord(host, directory.path));
     const expected = options.ends?.transaction ?? options.continues;
     if (expected !== undefined && expected !== record?.transaction) throw overtaken();
     if (!watched) await watchIn(host, directory);
@@ -238,18 +95,20 @@ function overtaken(): Failure {
 }
 
 /** Carries out the steps and commits; or undoes them and throws what the user is to read. */
-async function transact(host: Host, directory: OpenDirectory, steps: readonly Step[], options: ApplyOptions) {
-  const header = headerFor(host, steps, options);
-  const journal = new JournalWriter(host, directory, header);
+async function transact(
+  host: Host,
+  directory: OpenDirectory,
+  steps: readonly Step[],
+  options: ApplyOptions,
+): Promise<Journal> {
+  const work = workOn(host, directory, steps, headerFor(host, steps, options), options);
   try {
-    await journal.start().catch((error: unknown) => {
-      throw inWords(error, `write ${directory.journal}`);
-    });
-    await carryOut(host, directory, steps, options, journal);
-    return journal.journal;
+    await carryOut(work, steps);
+    return work.journal.journal;
   } catch (error) {
-    if (host.watch?.isLost && (await afterLoss(host, directory, error))) return journal.journal;
-    const ended = await rollBack(host, directory, journal.journal, error, options.signal?.aborted ?? false);
+    const {journal} = work.journal;
+    if (host.watch?.isLost && (await afterLoss(host, directory, error))) return journal;
+    const ended = await rollBack(host, directory, journal, error, options.signal?.aborted ?? false);
     // The host may have been lost on the way back as well.
     if (host.watch?.isLost) await afterLoss(host, directory, ended);
     throw ended;
@@ -280,7 +139,9 @@ async function applyWatched(host: Host, steps: readonly Step[], options: ApplyOp
   });
   const journal = await transact(host, directory, steps, options);
   try {
-    await finish(host, directory, journal);
+    const sequence = inSequence(host);
+    await finish(sequence.host, directory, journal);
+    await sequence.reached();
   } catch (error) {
     // Committed is committed: the journal holds everything, and the next run makes or ends the record from it.
     const doing = options.ends === undefined ? 'write the ownership record' : `clear ${directory.path}`;

@@ -1,18 +1,28 @@
 import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
-import {fingerprint, holds, type State, stateAfter, survey} from './state.js';
+import {fingerprint, holds, type State, stateAfter, survey, surveyed} from './state.js';
 import type {PathStep, Step} from './step.js';
 
+interface Found {
+  readonly real: PathStep;
+  readonly state: State;
+}
+
 /** A symbolic link stays what it is: the step acts on the real file behind it. */
-async function behindLinks(host: Host, step: PathStep): Promise<PathStep> {
+async function findBehindLinks(host: Host, step: PathStep): Promise<Found> {
   const entry = await host.look(step.path);
-  if (entry?.kind !== 'symlink') return step;
+  if (entry?.kind !== 'symlink') return {real: step, state: surveyed(step.path, entry)};
+  const path = await resolved(host, step, entry.target);
+  return {real: {...step, path, via: step.path}, state: await survey(host, path)};
+}
+
+async function resolved(host: Host, step: PathStep, target: string): Promise<string> {
   try {
-    return {...step, path: await host.resolve(step.path), via: step.path};
+    return await host.resolve(step.path);
   } catch (error) {
     throw new Failure(
       'HOST_UNSUITABLE',
-      `${step.path} is a symbolic link to ${entry.target}, which cannot be reached`,
+      `${step.path} is a symbolic link to ${target}, which cannot be reached`,
       {
         hint: 'put back what it points to, or remove the link, and run this again',
         cause: error,
@@ -38,14 +48,16 @@ export async function prune(host: Host, steps: readonly Step[], takeOver = false
   // What earlier steps will have made of a path by the time a later one comes to it.
   const planned = new Map<string, State>();
   const kept: Step[] = [];
-  for (const step of steps) {
+  const looking = steps.map((step) => (step.kind === 'path' ? findBehindLinks(host, step) : undefined));
+  for (const found of looking) found?.catch(() => undefined);
+  for (const [index, step] of steps.entries()) {
     if (step.kind !== 'path') {
       kept.push(step);
       continue;
     }
-    const real = await behindLinks(host, step);
+    const {real, state: found} = (await looking[index]) as Found;
     const earlier = planned.get(real.path);
-    const state = earlier ?? (await survey(host, real.path));
+    const state = earlier ?? found;
     refuseOtherKind(real, state);
     if (holds(real, state) && !(takeOver && real.theirs !== undefined)) continue;
     planned.set(real.path, stateAfter(real, state));

@@ -1,10 +1,10 @@
 import type {Host} from '../host/host.js';
-import {isUnfinished, type OpenDirectory, openDataDirectory, refuseOpenDirectory} from './data-directory.js';
+import {hasUnfinished, type OpenDirectory, openDataDirectory} from './data-directory.js';
 import {inWords, type Problem, restoreIncomplete} from './explain.js';
 import type {Ending, Journal, Settings} from './journal.js';
 import {readJournal} from './read-journal.js';
 import {mergeRecord, readRecord, savedIn} from './record.js';
-import {keepSaved, sweepSaved} from './saved.js';
+import {keepSaved, namesIn, sweepSaved} from './saved.js';
 import {undo} from './undo.js';
 
 export interface Recovery {
@@ -32,6 +32,8 @@ export async function discard(host: Host, directory: OpenDirectory): Promise<voi
 /** Turns a committed journal into the ownership record, or ends the ownership. The journal goes last. */
 export async function finish(host: Host, directory: OpenDirectory, journal: Journal): Promise<void> {
   if (journal.header.ends !== undefined) return end(host, directory, journal.header.ends);
+  const copies = namesIn(host, directory);
+  copies.catch(() => undefined);
   const old = await readRecord(host, directory.path);
   const record = mergeRecord(old, journal, directory.made);
   if (record !== old) {
@@ -39,8 +41,8 @@ export async function finish(host: Host, directory: OpenDirectory, journal: Jour
       mode: 0o600,
     });
   }
-  await sweepSaved(host, directory, savedIn(record));
-  await directory.keep();
+  await sweepSaved(host, directory, savedIn(record), copies);
+  await directory.keep(host);
   await host.remove(directory.journal);
 }
 
@@ -49,7 +51,7 @@ async function end(host: Host, directory: OpenDirectory, {made, keep}: Ending): 
   for (const name of keep) await keepSaved(host, directory, name);
   await host.remove(directory.record);
   await sweepSaved(host, directory, new Set());
-  await directory.giveUp(made);
+  await directory.giveUp(host, made);
   await host.remove(directory.journal);
 }
 
@@ -97,8 +99,7 @@ export async function recoverOpen(host: Host, directory: OpenDirectory): Promise
  */
 export async function recover(host: Host, dataDir: string): Promise<Recovery> {
   try {
-    await refuseOpenDirectory(host, dataDir);
-    if (!(await isUnfinished(host, dataDir))) return NOTHING;
+    if (!(await hasUnfinished(host, dataDir))) return NOTHING;
     const directory = await openDataDirectory(host, dataDir);
     const recovery = await recoverOpen(host, directory).catch(async (error: unknown) => {
       await directory.close().catch(() => undefined);

@@ -9,28 +9,32 @@ const KEPT = 'kept-';
 
 export const isKept = (name: string): boolean => name.startsWith(KEPT);
 
-async function namesIn(host: Host, directory: DataDirectory): Promise<readonly string[] | undefined> {
+/** Names of all copies; undefined: there is no place for any. */
+export async function namesIn(host: Host, directory: DataDirectory): Promise<readonly string[] | undefined> {
   const entry = await host.look(directory.saved);
   return entry?.kind === 'directory' ? entry.names : undefined;
 }
 
-/**
- * Copies a file away and gives the name of the copy: numbered, because two files may have one base name. `announce` is told
- * it before there is one.
- */
-export async function save(
-  host: Host,
-  directory: DataDirectory,
-  path: string,
-  announce: (name: string) => Promise<void>,
-): Promise<string> {
-  const names = await namesIn(host, directory);
-  if (names === undefined) await host.makeDirectory(directory.saved, {mode: 0o700});
-  const numbers = (names ?? []).map((name) => Number(/^(?:kept-)?(\d+)-/.exec(name)?.[1] ?? 0));
-  const name = `${Math.max(0, ...numbers) + 1}-${basename(path)}`;
-  await announce(name);
-  await host.copy(path, join(directory.saved, name));
-  return name;
+/** Copies a file away and gives the name of the copy; the caller announces it before there is one, by its path. */
+export type Save = (path: string, announce: (copy: string) => Promise<void>) => Promise<string>;
+
+/** For one transaction. The copies are numbered, because two files may have one base name. */
+export function savingIn(host: Host, directory: DataDirectory): Save {
+  const looking = namesIn(host, directory);
+  looking.catch(() => undefined);
+  let last: number | undefined;
+  return async (path, announce) => {
+    if (last === undefined) {
+      const names = await looking;
+      if (names === undefined) await host.makeDirectory(directory.saved, {mode: 0o700});
+      last = Math.max(0, ...(names ?? []).map((name) => Number(/^(?:kept-)?(\d+)-/.exec(name)?.[1] ?? 0)));
+    }
+    last += 1;
+    const name = `${last}-${basename(path)}`;
+    await announce(join(directory.saved, name));
+    await host.copy(path, join(directory.saved, name));
+    return name;
+  };
 }
 
 /** Keeps a copy beyond the end of its transaction; gives its new place. */
@@ -46,8 +50,9 @@ export async function sweepSaved(
   host: Host,
   directory: DataDirectory,
   wanted: ReadonlySet<string>,
+  looking = namesIn(host, directory),
 ): Promise<void> {
-  const names = await namesIn(host, directory);
+  const names = await looking;
   if (names === undefined) return;
   const stale = names.filter((name) => !isKept(name) && !wanted.has(name));
   for (const name of stale) await host.remove(join(directory.saved, name));

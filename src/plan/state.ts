@@ -27,7 +27,11 @@ export function stateOf(entry: Entry | undefined): State | undefined {
 
 /** What stands at a path that a plan is about to change; HOST_UNSUITABLE when that is nothing to write over. */
 export async function survey(host: Host, path: string): Promise<State> {
-  const entry = await host.look(path);
+  return surveyed(path, await host.look(path));
+}
+
+/** The same of what was seen there. */
+export function surveyed(path: string, entry: Entry | undefined): State {
   const state = stateOf(entry);
   if (state !== undefined) return state;
   const what = entry?.kind === 'symlink' ? 'a symbolic link' : 'neither a file nor a directory';

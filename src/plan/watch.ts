@@ -3,7 +3,7 @@
 import {join} from 'node:path';
 import {Failure} from '../errors.js';
 import type {Host, Traces} from '../host/host.js';
-import {type DataDirectory, dataDirectory, isUnfinished, markerOf, missing} from './data-directory.js';
+import {type DataDirectory, dataDirectory, markerOf, missing} from './data-directory.js';
 import type {State} from './state.js';
 import type {CommandStep} from './step.js';
 
@@ -20,8 +20,9 @@ function tracesOf(directory: DataDirectory, made: readonly string[]): Traces {
 
 /** Before anything is made; false where an earlier run has left something that comes first. */
 export async function watchFrom(host: Host, dataDir: string): Promise<boolean> {
-  if (host.watch === undefined || (await isUnfinished(host, dataDir))) return false;
-  await host.watch.begin(tracesOf(dataDirectory(dataDir), await missing(host, dataDir)));
+  const made = host.watch && (await missing(host, dataDir));
+  if (made === undefined) return false;
+  await host.watch?.begin(tracesOf(dataDirectory(dataDir), made));
   return true;
 }
 

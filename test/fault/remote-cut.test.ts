@@ -126,7 +126,7 @@ describe('a transaction whose connection is cut', function () {
     killServer();
     await until(() => !existsSync(path));
     await real.close();
-    const shell = await RemoteShell.open(target.options);
+    const shell = new RemoteShell(target.options);
     expect((await shell.command('stage', path, '1')).status).to.equal(0);
     await until(() => shell.isLost && !existsSync(path));
     await shell.close();

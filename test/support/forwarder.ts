@@ -93,14 +93,18 @@ function link(client: Socket, upstream: Socket, counter: Counter, rtt: number): 
 /** Runs things after a delay, in order; whatever comes in the first moments waits for `head` in addition. */
 function delayLine(to: Socket, delay: number, head: number): (deliver: () => void) => void {
   const ready = performance.now() + head;
+  const waiting: (() => void)[] = [];
+  // Timers keep whole milliseconds, so the one that was set later may come first: it has the next in line delivered.
+  const next = () => {
+    const deliver = waiting.shift();
+    if (!to.destroyed) deliver?.();
+  };
   let last = 0;
   return (deliver) => {
+    waiting.push(deliver);
     const due = Math.max(last, performance.now() + delay, ready + delay);
     last = due;
-    const run = () => {
-      if (!to.destroyed) deliver();
-    };
-    if (delay === 0 && head === 0) run();
-    else setTimeout(run, due - performance.now());
+    if (delay === 0 && head === 0) next();
+    else setTimeout(next, due - performance.now());
   };
 }

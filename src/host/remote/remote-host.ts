@@ -5,8 +5,10 @@ import type {Duplex} from 'node:stream';
 import {Failure} from '../../errors.js';
 import type {Entry, Host, Lock, Ownership, RunOptions, RunResult, Watch} from '../host.js';
 import {type LockGround, takeLock} from '../lock.js';
+import type {Sequence} from '../sequence.js';
 import {shellWord} from '../shell-word.js';
 import {temporaryName} from '../temporary.js';
+import {Orders} from './orders.js';
 import {addressOf, type RemoteOptions, RemoteShell} from './remote-shell.js';
 import {RemoteWatch} from './remote-watch.js';
 import {check} from './system-errors.js';
@@ -27,23 +29,38 @@ export function modeOf(permissions: string): number {
 const octal = (mode: number | undefined): string => (mode === undefined ? '' : `0${mode.toString(8)}`);
 const decimal = (id: number | undefined): string => (id === undefined ? '' : String(id));
 
-export class RemoteHost implements Host {
+interface Facts {
+  readonly pid: number;
+  readonly uid: number;
   readonly name: string;
   /** Who has logged in, before sudo. */
   readonly login: string;
   /** Where ssh dials it: a name or an address. */
+  readonly address: string;
+  readonly reachedBy: string;
+  /** How `timeout` of that host takes its time: to a fraction of a second, in whole ones, or not at all. */
+  readonly timeouts: string;
+  /** For the dead man's switch. */
+  readonly watchDirectory: string;
+}
+
+export class RemoteHost implements Host {
+  readonly name: string;
+  readonly login: string;
   readonly address: string;
   readonly uid: number;
   readonly pid: number;
   readonly reachedBy: string;
   readonly watch: Watch;
   readonly #shell: RemoteShell;
-  /** How `timeout` of that host takes its time: to a fraction of a second, in whole ones, or not at all. */
-  readonly #timeouts: string;
+  readonly #orders: Orders;
+  readonly #facts: Facts;
 
   /** Rejects with HOST_UNREACHABLE. */
   static async open(options: RemoteOptions): Promise<RemoteHost> {
-    const [shell, address] = await Promise.all([RemoteShell.open(options), addressOf(options)]);
+    const addressing = addressOf(options);
+    addressing.catch(() => undefined);
+    const shell = new RemoteShell(options);
     try {
       const {output, complaints} = await shell.call('hello');
       const [pid = '', uid = '', name = '', login = '', timeouts = ''] = output.toString().split('\n');
@@ -53,13 +70,16 @@ export class RemoteHost implements Host {
           hint: 'it needs a POSIX /bin/sh',
         });
       }
-      return new RemoteHost(shell, reachedBy(options), {
+      const runtime = uid === '0' ? '/run' : '/tmp';
+      return new RemoteHost(shell, new Orders(shell, false), {
         pid: Number(pid),
         uid: Number(uid),
         name,
         login,
-        address,
+        address: await addressing,
+        reachedBy: reachedBy(options),
         timeouts,
+        watchDirectory: `${runtime}/agentless-watch-${pid}-${randomBytes(6).toString('hex')}`,
       });
     } catch (error) {
       await shell.close();
@@ -67,31 +87,23 @@ export class RemoteHost implements Host {
     }
   }
 
-  private constructor(
-    shell: RemoteShell,
-    words: string,
-    {
-      pid,
-      uid,
-      name,
-      login,
-      address,
-      timeouts,
-    }: Record<'name' | 'login' | 'address' | 'timeouts', string> & {
-      pid: number;
-      uid: number;
-    },
-  ) {
+  private constructor(shell: RemoteShell, orders: Orders, facts: Facts) {
     this.#shell = shell;
-    this.reachedBy = words;
-    this.pid = pid;
-    this.uid = uid;
-    this.name = name;
-    this.login = login;
-    this.address = address;
-    this.#timeouts = timeouts;
-    const directory = `${uid === 0 ? '/run' : '/tmp'}/agentless-watch-${pid}-${randomBytes(6).toString('hex')}`;
-    this.watch = new RemoteWatch(shell, directory);
+    this.#orders = orders;
+    this.#facts = facts;
+    this.reachedBy = facts.reachedBy;
+    this.pid = facts.pid;
+    this.uid = facts.uid;
+    this.name = facts.name;
+    this.login = facts.login;
+    this.address = facts.address;
+    this.watch = new RemoteWatch(shell, orders, facts.watchDirectory);
+  }
+
+  sequence(): Sequence {
+    const orders = new Orders(this.#shell, true);
+    const host = new RemoteHost(this.#shell, orders, this.#facts);
+    return {host, isAhead: true, reached: () => orders.reached()};
   }
 
   /** What we call it. */
@@ -100,7 +112,7 @@ export class RemoteHost implements Host {
   }
 
   async look(path: string): Promise<Entry | undefined> {
-    const output = await this.#do('look', path);
+    const output = await this.#orders.read('look', path);
     const end = output.indexOf('\n');
     const [permissions = '', uid, gid] = output.subarray(0, end).toString('latin1').split(' ');
     const rest = output.subarray(end + 1);
@@ -116,31 +128,29 @@ export class RemoteHost implements Host {
   }
 
   async resolve(path: string): Promise<string> {
-    return (await this.#do('resolve', path)).subarray(0, -1).toString();
+    return (await this.#orders.read('resolve', path)).subarray(0, -1).toString();
   }
 
-  async write(path: string, bytes: Uint8Array, ownership: Partial<Ownership> = {}): Promise<void> {
-    const {mode, uid, gid} = ownership;
-    await this.#put(bytes, path, temporaryName(path), octal(mode), decimal(uid), decimal(gid));
+  write(path: string, bytes: Uint8Array, {mode, uid, gid}: Partial<Ownership> = {}): Promise<void> {
+    const words = [path, temporaryName(path), octal(mode), decimal(uid), decimal(gid)];
+    return this.#orders.change('write', path, (caller) => caller.feed(bytes, 'put', ...words));
   }
 
-  async makeDirectory(
-    path: string,
-    {mode, uid, gid}: Partial<Ownership> & {readonly mode: number},
-  ): Promise<void> {
-    await this.#do('directory', path, octal(mode), decimal(uid), decimal(gid));
+  makeDirectory(path: string, {mode, uid, gid}: Partial<Ownership> & {readonly mode: number}): Promise<void> {
+    const words = [path, octal(mode), decimal(uid), decimal(gid)];
+    return this.#orders.change('directory', path, (caller) => caller.call('directory', ...words));
   }
 
-  async remove(path: string): Promise<void> {
-    await this.#do('gone', path);
+  remove(path: string): Promise<void> {
+    return this.#orders.change('gone', path, (caller) => caller.call('gone', path));
   }
 
-  async copy(from: string, to: string): Promise<void> {
-    await this.#do('copy', from, to, temporaryName(to));
+  copy(from: string, to: string): Promise<void> {
+    return this.#orders.change('copy', from, (caller) => caller.call('copy', from, to, temporaryName(to)));
   }
 
-  async append(path: string, text: string): Promise<void> {
-    check(await this.#shell.feed(text, 'add', path), 'append to', path);
+  append(path: string, text: string): Promise<void> {
+    return this.#orders.change('append to', path, (caller) => caller.feed(text, 'add', path));
   }
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
@@ -152,12 +162,9 @@ export class RemoteHost implements Host {
       ...this.#limit(timeout),
       ...argv,
     ];
-    const [name = '', ...rest] = words;
-    const answer =
-      input === undefined
-        ? await this.#shell.call('program', name, ...rest)
-        : await this.#shell.feed(input, 'program', name, ...rest);
-    const {status, output, complaints} = answer;
+    const {status, output, complaints} = await this.#orders.run((caller) =>
+      input === undefined ? caller.call('program', ...words) : caller.feed(input, 'fed', ...words),
+    );
     // A shell has 128 and the number of the signal that ended a program.
     return {status: status > 128 ? undefined : status, stdout: output.toString(), stderr: complaints};
   }
@@ -167,6 +174,7 @@ export class RemoteHost implements Host {
   }
 
   async lock(path: string): Promise<Lock> {
+    await this.#orders.reached();
     return takeLock(this.#ground, path);
   }
 
@@ -200,19 +208,9 @@ export class RemoteHost implements Host {
   }
 
   #limit(milliseconds: number): readonly string[] {
-    if (this.#timeouts === 'none') return [];
+    if (this.#facts.timeouts === 'none') return [];
     const seconds = milliseconds / 1000;
-    return ['timeout', '-s', 'KILL', String(this.#timeouts === 'fine' ? seconds : Math.ceil(seconds))];
-  }
-
-  async #put(bytes: Uint8Array, path: string, ...words: readonly string[]): Promise<void> {
-    check(await this.#shell.feed(bytes, 'put', path, ...words), 'write', path);
-  }
-
-  async #do(name: string, path: string, ...words: readonly string[]): Promise<Buffer> {
-    const answer = await this.#shell.call(name, path, ...words);
-    check(answer, name, path);
-    return answer.output;
+    return ['timeout', '-s', 'KILL', String(this.#facts.timeouts === 'fine' ? seconds : Math.ceil(seconds))];
   }
 }
 

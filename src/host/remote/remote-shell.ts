@@ -8,8 +8,9 @@ import type {Duplex} from 'node:stream';
 import {Failure} from '../../errors.js';
 import {LARGEST_FILE} from '../host.js';
 import {shellWord} from '../shell-word.js';
+import {type Answer, Caller, escapeBytes} from './caller.js';
 import {type Destination, wordsFor} from './destination.js';
-import {firstByteOf} from './first-byte.js';
+import {Dialler, type Line} from './dialler.js';
 import {SERVER} from './server.js';
 import {type Child, startSsh} from './ssh.js';
 
@@ -23,13 +24,6 @@ export interface RemoteOptions {
   readonly interactive: boolean;
 }
 
-/** What a function of the server has said. */
-export interface Answer {
-  readonly status: number;
-  readonly output: Buffer;
-  readonly complaints: string;
-}
-
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
@@ -38,11 +32,16 @@ interface Waiting {
 /** The login shell may be any: it has one simple line to take, without a newline and with single quotes alone. */
 const BOOTSTRAP = `/bin/sh -c 'IFS= read -r program; eval "$(printf %b "$program")"'`;
 
-export class RemoteShell {
+export class RemoteShell extends Caller {
   readonly where: string;
+  /** Does nothing once something sent like this has failed. */
+  readonly ahead = new Caller((line) => this.#send(`ahead ${line}`));
+  /** The same, and may fail: nobody goes on before its answer is there. */
+  readonly behind = new Caller((line) => this.#send(`behind ${line}`));
   readonly #options: RemoteOptions;
   readonly #child: Child;
   readonly #directory: string;
+  readonly #dialler: Dialler;
   readonly #mark = `@@${randomBytes(16).toString('hex')}`;
   readonly #waiting: Waiting[] = [];
   #received = Buffer.alloc(0);
@@ -50,19 +49,9 @@ export class RemoteShell {
   #lost: Failure | undefined;
   #closing = false;
 
-  /** Connects; rejects with HOST_UNREACHABLE and ssh's own words. */
-  static async open(options: RemoteOptions): Promise<RemoteShell> {
-    const shell = new RemoteShell(options);
-    try {
-      await shell.#send(`${escapeBytes(`mark=${shell.#mark} LARGEST=${LARGEST_FILE}\n${SERVER}`)}\n`);
-      return shell;
-    } catch (error) {
-      await shell.close();
-      throw error;
-    }
-  }
-
-  private constructor(options: RemoteOptions) {
+  /** Connects, and hands the program over. What is asked rejects with HOST_UNREACHABLE where that cannot be done. */
+  constructor(options: RemoteOptions) {
+    super((line) => this.#send(line));
     const {destination, sudo} = options;
     this.where = destination.host;
     this.#options = options;
@@ -78,6 +67,9 @@ export class RemoteShell {
     });
     this.#child.stdin?.on('error', () => undefined);
     this.#child.once('close', () => this.#end());
+    this.#dialler = new Dialler(this.#line());
+    const program = `mark=${this.#mark} LARGEST=${LARGEST_FILE}\n${SERVER}`;
+    this.#send(`${escapeBytes(program)}\n`).catch(() => undefined);
   }
 
   /** True once the connection has ended without our asking. */
@@ -91,29 +83,14 @@ export class RemoteShell {
     return this.#lost;
   }
 
-  /** Calls a function of the server with these arguments; rejects only when the connection is lost. */
-  call(name: string, ...words: readonly string[]): Promise<Answer> {
-    return this.#send(`ask ${name} ${words.map(quoted).join(' ')}\n`);
+  /** What failed ahead is dealt with. */
+  forget(): void {
+    this.#child.stdin?.write('failed=\n');
   }
 
-  /** Calls a function that answers by itself. */
-  command(name: string, ...words: readonly string[]): Promise<Answer> {
-    return this.#send(`${name} ${words.map(quoted).join(' ')}\n`);
-  }
-
-  /** The same with something on its standard input. */
-  feed(input: string | Uint8Array, name: string, ...words: readonly string[]): Promise<Answer> {
-    return this.#send(`feed ${quoted(escapeBytes(input))} ${name} ${words.map(quoted).join(' ')}\n`);
-  }
-
-  /**
-   * A connection through this one to a port as the host sees it. It is there with its first byte, for ssh says of no
-   * connection that it was made: whoever listens has to speak first.
-   */
-  async dial(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
-    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    const socket = join(this.#directory, 's');
-    return firstByteOf(this.#ssh(['-S', socket, '-oControlMaster=no', '-W', address]), signal);
+  /** A connection to a port as the host sees it. */
+  dial(host: string, port: number, signal?: AbortSignal): Promise<Duplex> {
+    return this.#dialler.dial(host, port, signal);
   }
 
   /** Runs one line of a program over a connection of its own, as a stranger would come: its standard output. */
@@ -141,6 +118,25 @@ export class RemoteShell {
     await this.#child;
     clearTimeout(timer);
     rmSync(this.#directory, {recursive: true, force: true});
+  }
+
+  /** Further channels of this connection. */
+  #line(): Line {
+    const along = ['-S', join(this.#directory, 's'), '-oControlMaster=no'];
+    return {
+      where: this.where,
+      forward: (endpoint) => this.#ssh([...along, '-v', '-W', endpoint]),
+      start: (program) => {
+        const child = this.#ssh(along, `exec ${BOOTSTRAP}`);
+        child.stdin.write(`${escapeBytes(program)}\n`, 'latin1');
+        return child;
+      },
+      listen: (hear) => {
+        const told = (data: Buffer) => hear(data.toString('latin1'));
+        this.#child.stderr.on('data', told);
+        return () => this.#child.stderr.off('data', told);
+      },
+    };
   }
 
   #ssh(words: readonly string[], command?: string): Child {
@@ -227,26 +223,8 @@ const COMMON = [
 /** Whoever asks whether the host is there has no minutes to wait for a network that says nothing. */
 const CONNECT_TIMEOUT = '-oConnectTimeout=20';
 
-const MASTER = ['-oControlMaster=yes', '-oControlPersist=no'];
-
-/** For `printf %b`: one line of letters that every shell reads alike. */
-function escapeBytes(content: string | Uint8Array): string {
-  const text = typeof content === 'string' ? Buffer.from(content).toString('latin1') : latin1(content);
-  return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
-    /[\\\x00-\x1f\x7f-\xff]/g,
-    (byte) => `\\0${byte.charCodeAt(0).toString(8).padStart(3, '0')}`,
-  );
-}
-
-const latin1 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-
-/** A word for the server: on one line, in the bytes of its UTF-8. */
-function quoted(word: string): string {
-  const bytes = Buffer.from(word).toString('latin1');
-  return `'${bytes.replaceAll("'", `'\\''`).replaceAll('\n', `'"$n"'`)}'`;
-}
+/** What it says is what a user is told when something fails. */
+const MASTER = ['-oControlMaster=yes', '-oControlPersist=no', '-oLogLevel=INFO'];
 
 /** HOST_UNREACHABLE with the words of ssh, or of sudo. */
 function unreachable(where: string, said: string, {sudo}: RemoteOptions): Failure {

@@ -5,6 +5,7 @@ import {Failure} from '../../errors.js';
 import type {Outcome, Traces, Undo, Watch} from '../host.js';
 import {shellWord} from '../shell-word.js';
 import {temporaryName} from '../temporary.js';
+import type {Orders} from './orders.js';
 import type {RemoteShell} from './remote-shell.js';
 import {check} from './system-errors.js';
 
@@ -49,18 +50,27 @@ function line(...words: readonly string[]): string {
 
 export class RemoteWatch implements Watch {
   readonly #shell: RemoteShell;
+  readonly #orders: Orders;
   readonly #directory: string;
 
-  constructor(shell: RemoteShell, directory: string) {
+  constructor(shell: RemoteShell, orders: Orders, directory: string) {
     this.#shell = shell;
+    this.#orders = orders;
     this.#directory = directory;
   }
 
   async begin({journal, saved, lock, made, marker}: Traces): Promise<void> {
-    await this.#call('mkdir', '-m', '0700', this.#directory);
+    const [directory, transaction] = [this.#directory, join(this.#directory, 'transaction')];
     const traces = line('transaction', journal, saved, lock, marker ?? '', ...[...made].reverse());
-    await this.#feed(traces, 'note', join(this.#directory, 'transaction'));
-    check(await this.#shell.command('arm', this.#directory, String(PATIENCE)), 'arm', this.#directory);
+    // Where the directory cannot be made none of the others works either.
+    const [place, told, armed] = await Promise.all([
+      this.#shell.call('mkdir', '-m', '0700', directory),
+      this.#shell.feed(traces, 'note', transaction),
+      this.#shell.command('arm', directory, String(PATIENCE)),
+    ]);
+    check(place, 'mkdir', directory);
+    check(told, 'write', transaction);
+    check(armed, 'arm', directory);
   }
 
   async stage(path: string): Promise<void> {
@@ -68,7 +78,8 @@ export class RemoteWatch implements Watch {
   }
 
   async note(undo: Undo): Promise<void> {
-    await this.#feed(lineFor(undo), 'note', join(this.#directory, 'undo'));
+    const path = join(this.#directory, 'undo');
+    await this.#orders.change('write', path, (caller) => caller.feed(lineFor(undo), 'note', path));
   }
 
   async confirm(): Promise<void> {
@@ -96,7 +107,7 @@ export class RemoteWatch implements Watch {
 
   /** Fails never: a connection that is lost needs no word that nothing is left to undo. */
   async end(): Promise<void> {
-    await this.#call('free', this.#directory).catch(() => undefined);
+    await this.#shell.call('free', this.#directory).catch(() => undefined);
   }
 
   get isLost(): boolean {
@@ -114,14 +125,6 @@ export class RemoteWatch implements Watch {
       if (outcome !== undefined) return outcome;
     }
     return 'unknown';
-  }
-
-  async #call(...[name = '', ...words]: readonly string[]): Promise<void> {
-    check(await this.#shell.call(name, ...words), name, this.#directory);
-  }
-
-  async #feed(text: string, name: string, path: string): Promise<void> {
-    check(await this.#shell.feed(text, name, path), 'write', path);
   }
 }
 

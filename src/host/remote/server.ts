@@ -23,7 +23,7 @@ umask 077
 set -f
 n='
 '
-answer() { printf '\n%s %s\n%s\n%s.\n' "$mark" "$1" "$2" "$mark" >&3; }
+answer() { status=$1; printf '\n%s %s\n%s\n%s.\n' "$mark" "$1" "$2" "$mark" >&3; }
 ask() {
   said=$("$@" 2>&1 >&3 3>&- </dev/null; printf 'x%s' "$?")
   answer "${'$'}{said##*x}" "${'$'}{said%x*}"
@@ -31,15 +31,21 @@ ask() {
 feed() {
   input=$1
   shift
-  said=$(printf '%b' "$input" 2>/dev/null | "$@" 2>&1 >&3 3>&-; printf 'x%s' "$?")
-  answer "${'$'}{said##*x}" "${'$'}{said%x*}"
+  ask "$@"
 }
+bytes() { printf '%b' "$input" 2>/dev/null; }
+# The shell writes at a tenth of the cost of a program, which alone can say why it could not.
+onto() { bytes >"$1" || bytes | cat >"$1"; }
+# What is sent ahead of the answers before it is left out once something before it has failed.
+failed=
+ahead() { behind "$@"; [ "$status" = 0 ] || failed=yes; }
+behind() { if [ -n "$failed" ]; then answer 125 'left out'; else "$@"; fi; }
 program() { umask "$mask"; command "$@"; }
+fed() { bytes | program "$@"; }
 fail() { echo "$1" >&2; return 1; }
-above() { case ${'$'}{1%/*} in '') echo / ;; *) echo "${'$'}{1%/*}" ;; esac; }
 flush() { sync "$1" 2>/dev/null || sync; }
-ls_line() { ls -ldn "$1"; }
-owner() { set -- $(ls_line "$1"); echo "$3:$4"; }
+flush_name() { flush "${'$'}{1%/*}/"; }
+owner() { set -- $(ls -ldn "$1"); echo "$3:$4"; }
 keep_owner() { owned=$(owner "$1"); [ "$(owner "$2")" = "$owned" ] || chown "$owned" "$2"; }
 mode_of() { stat -c %a "$1" 2>/dev/null || stat -f %Mp%Lp "$1"; }
 clear() { [ ! -e "$1" ] && [ ! -L "$1" ] || rm -f "$1"; }
@@ -53,7 +59,7 @@ label() {
   [ ! -e /sys/fs/selinux/enforce ] || [ ! -x /usr/sbin/restorecon ] || /usr/sbin/restorecon "$1" || :
 }
 in_place() {
-  flush "$2" && mv -f "$2" "$1" && flush "$(above "$1")" && return
+  flush "$2" && mv -f "$2" "$1" && flush_name "$1" && return
   rm -f "$2"
   return 1
 }
@@ -69,7 +75,9 @@ hello() {
 }
 look() {
   if [ -L "$1" ]; then echo l; readlink "$1"; return; fi
-  if ! line=$(ls_line "$1" 2>&1); then
+  # Nothing is there for sure where its directory can be searched.
+  if [ ! -e "$1" ] && [ -x "${'$'}{1%/*}/" ]; then echo a; return; fi
+  if ! line=$(ls -ldn "$1" 2>&1); then
     case $line in
       *'No such file'*|*'Not a directory'*) echo a; return ;;
       *) fail "$line" ;;
@@ -96,7 +104,7 @@ look() {
   esac
 }
 resolve() { ls -dL "$1" >/dev/null && readlink -f "$1"; }
-put() { # path, temporary, mode or nothing, owner, group; standard input: bytes
+put() { # path, temporary, mode or nothing, owner, group; bytes
   regular "$1" && clear "$2" || return
   if [ -f "$1" ]; then
     mode=${'$'}{3:-$(mode_of "$1")}
@@ -105,8 +113,9 @@ put() { # path, temporary, mode or nothing, owner, group; standard input: bytes
     old=yes
   else
     mode=${'$'}{3:-0600} old=
+    [ "$mode" != 0644 ] || umask 022
   fi
-  cat >"$2" && own "$2" "$4" "$5" && { [ -z "$old" ] && [ "$mode" = 0600 ] || chmod "$mode" "$2"; } || { rm -f "$2"; return 1; }
+  onto "$2" && own "$2" "$4" "$5" && case $old$mode in 0600|0644) ;; *) chmod "$mode" "$2" ;; esac || { rm -f "$2"; return 1; }
   in_place "$1" "$2" || return
   [ -n "$old" ] || label "$1"
 }
@@ -120,14 +129,14 @@ directory() { # path, mode, owner, group
     [ -d "$1" ] && [ ! -L "$1" ] || fail "$words" || return
     made=
   fi
-  own "$1" "$3" "$4" && chmod "$2" "$1" && flush "$1" && flush "$(above "$1")" || return
+  own "$1" "$3" "$4" && chmod "$2" "$1" && flush "$1" && flush_name "$1" || return
   [ -z "$made" ] || label "$1"
 }
 gone() {
   if [ -d "$1" ] && [ ! -L "$1" ]; then rmdir "$1"
   elif [ -e "$1" ] || [ -L "$1" ]; then rm -f "$1"
   else return 0
-  fi && flush "$(above "$1")"
+  fi && flush_name "$1"
 }
 copy() { # from, to, temporary
   [ -e "$1" ] || [ -L "$1" ] || fail "No such file or directory" || return
@@ -136,23 +145,26 @@ copy() { # from, to, temporary
   keep_owner "$1" "$3" || { rm -f "$3"; return 1; }
   in_place "$2" "$3"
 }
-add() { # path; standard input: text
+add() { # path; bytes
   regular "$1" || return
   new=yes size=0
   if [ -e "$1" ]; then new= size=$(wc -c <"$1"); fi
-  if cat >>"$1" && flush "$1"; then
-    [ -z "$new" ] || flush "$(above "$1")"
+  if { bytes >>"$1" || { cut_to "$size" "$1"; bytes | cat >>"$1"; }; } && flush "$1"; then
+    [ -z "$new" ] || flush_name "$1"
   else
     # Half a line would be taken for a crash, or spoil the next line.
-    dd if=/dev/null of="$1" bs=1 seek="$size" 2>/dev/null
+    cut_to "$size" "$1"
     return 1
   fi
 }
-created() { (set -C && cat >"$1"); }
+cut_to() { dd if=/dev/null of="$2" bs=1 seek="$1" 2>/dev/null; }
+created() { (set -C && true >"$1") && onto "$1"; }
 # Of a claim to a lock: exit 0 where it was taken, 3 where somebody has one.
 claimed() { ln "$1" "$2" 2>/dev/null || { [ -e "$2" ] && return 3; ln "$1" "$2"; }; }
 
-note() { cat >>"$1"; }
+note() { bytes >>"$1" || { cut_line "$1"; bytes | cat >>"$1"; } || { cut_line "$1"; return 1; }; }
+# The keeper must not meet half a line.
+cut_line() { [ -z "$(tail -c 1 "$1")" ] || cut_to $(($(wc -c <"$1") - $(tail -n 1 "$1" | wc -c))) "$1"; }
 
 # What was begun is told in the file "undo" by lines that call these, and undone in reverse.
 was_absent() { # path, temporary
@@ -218,7 +230,7 @@ rescue() {
 # A private directory, and what has its name where it could not lie in there.
 unstage() {
   name=${'$'}{1##*/}
-  (set +f; for at in "$(above "$1")" /etc /etc/pam.d; do rm -rf "$at/$name" "$at/$name"-* "$at/.$name"*; done)
+  (set +f; for at in "${'$'}{1%/*}" /etc /etc/pam.d; do rm -rf "$at/$name" "$at/$name"-* "$at/.$name"*; done)
 }
 keeper() {
   exec 3>&- >/dev/null 2>&1
@@ -248,7 +260,7 @@ alarm() { # directory, seconds it may be there, what to tell the keeper of it th
   ) &
 }
 arm() { # directory, seconds
-  if : >"$1/armed" && : >"$1/undo"; then answer 0 ''; else answer 1 'No such file or directory'; return; fi
+  if { true >"$1/armed" && true >"$1/undo"; } 2>/dev/null; then answer 0 ''; else answer 1 'No such file or directory'; return; fi
   echo "arm $1" >&4
   alarm "$1" "$2" late
 }

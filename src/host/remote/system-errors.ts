@@ -1,6 +1,6 @@
 // What programs of a remote host say when the system refuses something, as the error that a system call would have been.
 
-import type {Answer} from './remote-shell.js';
+import type {Answer} from './caller.js';
 
 /** Words in the C locale; dash and busybox have some of their own. */
 const CODE_OF: readonly (readonly [RegExp, string, string])[] = [

@@ -2,6 +2,7 @@
 // address that the cluster has on record leads to it.
 
 import type {Duplex} from 'node:stream';
+import {asFailure, Failure} from '../../errors.js';
 import type {HostFacts} from '../../host/facts.js';
 import type {Glance} from '../../host/glance.js';
 import type {Host} from '../../host/host.js';
@@ -85,7 +86,8 @@ export async function servedFindings(
         const wrong = 'HostKeyAlgorithms leaves out certificates of this type';
         return {type, wrong, fix: allowCertificates(facts, key.type)};
       }
-      const blob = await askServed(host, facts, key.certificateBy);
+      const blob = await askServed(host, facts, key.certificateBy).catch(asFailure);
+      if (blob instanceof Failure) return {type, unseen: blob};
       const wanted = Buffer.from(certificate.line.split(' ')[1] ?? '', 'base64');
       if (blob !== undefined && sameBytes(blob, wanted)) return {type};
       const wrong =
@@ -95,6 +97,8 @@ export async function servedFindings(
       return {type, wrong, fix: repair};
     }),
   );
+  const unseen = shown.find((one) => 'unseen' in one)?.unseen;
+  if (unseen !== undefined) return [skip('served', unseen.message, unseen.hint)];
   const faults = shown.flatMap((one) => ('wrong' in one ? [one] : []));
   const types = shown.map(({type}) => type).join(', ');
   const {address, port} = endpoint(facts);
@@ -131,7 +135,8 @@ export async function addressFinding(
   patience = PATIENCE,
 ): Promise<Finding> {
   const {host: name, port} = parseAddress(address, 22);
-  const banner = await greeting(host, name, port, patience);
+  const banner = await greeting(host, name, port, patience).catch(asFailure);
+  if (banner instanceof Failure) return skip('address', banner.message, banner.hint);
   const seen = 'seen from this host itself, not from the proxy';
   if (!banner.startsWith('SSH-')) {
     const text = `nobody answers as an SSH server at ${address} (${seen})`;
@@ -168,6 +173,7 @@ async function greeting(host: Host, address: string, port: number, patience: num
       );
     return 'the connection was closed without a word';
   } catch (error) {
+    if (error instanceof Failure) throw error;
     if (signal.aborted) return `no answer within ${patience / 1000} s`;
     return error instanceof Error ? error.message : String(error);
   } finally {

@@ -6,7 +6,8 @@ import type {Proof} from '../../cluster/proof.js';
 import type {HostFacts} from '../../host/facts.js';
 import {type Admitted, admit} from '../admission.js';
 import {type Adoption, prepareAdoption} from '../adopt/adopt.js';
-import {describeCluster, describeFacts, describeProof} from '../describe.js';
+import {describeCluster, describeProof} from '../describe.js';
+import {firstLook} from '../first-look.js';
 import type {Tools} from '../join.js';
 import {findLeftovers} from '../leftovers.js';
 import {type Pam, preparePam} from '../pam/prepare.js';
@@ -48,7 +49,7 @@ export async function makeReady(
   admitting?.catch(() => undefined);
   const gathered = tools.gatherProof?.();
   gathered?.catch(() => undefined);
-  const standing = await interruptible(tools, 'look', looking, describeFacts);
+  const standing = await firstLook(tools, looking, asked.reload);
   const info = await interruptible(tools, 'cluster', describing, describeCluster);
   const admitted = await admitting;
 

@@ -25,6 +25,7 @@ const KINDS = {
   OVERRIDDEN: {kind: 'drift', word: 'overridden'},
   NOT_IN_EFFECT: {kind: 'drift', word: 'overridden'},
   NOT_SERVED: {kind: 'drift', word: 'not served'},
+  SERVED_UNSEEN: {kind: 'unknown', word: 'unseen'},
   LOGINS_DENIED: {kind: 'drift', word: 'denied'},
   PAM_LINES_MISSING: {kind: 'drift', word: 'missing'},
   PAM_NOT_REACHED: {kind: 'drift', word: 'PAM'},

@@ -1,6 +1,7 @@
 // Whether the running daemon has taken what the files say: one handshake, for the certificate that was made last, the one
 // that a daemon which was never told of it does not have. `doctor` asks for every key type.
 
+import {asFailure, Failure} from '../../errors.js';
 import type {Glance} from '../../host/glance.js';
 import type {Host} from '../../host/host.js';
 import {parseCertificate} from '../../ssh/certificate.js';
@@ -27,7 +28,11 @@ export async function compareServed(
   const newest = [...held].sort((a, b) => Number(b.certificate.validAfter - a.certificate.validAfter))[0];
   const key = facts.hostKeys.find(({blob}) => newest && sameBytes(blob, newest.certificate.key));
   if (newest === undefined || key === undefined || key.certificateBy.length === 0) return {problems: []};
-  const blob = await askServed(host, facts, key.certificateBy);
+  const blob = await askServed(host, facts, key.certificateBy).catch(asFailure);
+  if (blob instanceof Failure)
+    return {
+      problems: [problem('SERVED_UNSEEN', blob.message, blob.hint?.replaceAll('\n', ' ') ?? '', blob.detail)],
+    };
   const wanted = Buffer.from(newest.certificate.line.split(' ')[1] ?? '', 'base64');
   if (blob !== undefined && sameBytes(blob, wanted)) return {served: true, problems: []};
   const type = shortType(key.type);

@@ -96,7 +96,7 @@ async function refuseOpenToOthers(host: Host, path: string): Promise<readonly st
           },
         );
       }
-      if (entry.uid !== 0 && entry.uid !== process.getuid?.())
+      if (entry.uid !== 0 && entry.uid !== host.uid)
         warnings.push(`${at} belongs to user ${entry.uid}, who decides by that what root runs`);
     }
     if (at === dirname(at)) return warnings;

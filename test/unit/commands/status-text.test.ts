@@ -73,6 +73,9 @@ describe('the text of a status', () => {
     expect(with_('RECORD_DAMAGED', {state: 'unknown'})).to.equal(
       'web1  nobody can tell from here whether it is joined',
     );
+    expect(with_('SERVED_UNSEEN')).to.equal(
+      'web1  joined to example.com; what sshd serves nobody can see from here',
+    );
     expect(with_('INTERRUPTED')).to.equal(
       'web1  joined to example.com, and a run of agentless is not finished',
     );
