@@ -26,7 +26,7 @@ export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'befor
   const changing = async <T>(
     what: string,
     act: () => Promise<T>,
-    reached: Sequence['reached'],
+    {isAhead, reached}: Sequence,
   ): Promise<T> => {
     const mine = changes.push(what) === at;
     const now = () => {
@@ -34,7 +34,8 @@ export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'befor
       cut();
     };
     if (mine && when === 'before') {
-      await reached().catch(() => undefined);
+      // Elsewhere nothing waits, for what is asked for after this must not overtake it.
+      if (isAhead) await reached().catch(() => undefined);
       now();
     }
     const acting = act();
@@ -56,18 +57,18 @@ export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'befor
   };
 }
 
-type Changing = <T>(what: string, act: () => Promise<T>, reached: Sequence['reached']) => Promise<T>;
+type Changing = <T>(what: string, act: () => Promise<T>, sequence: Sequence) => Promise<T>;
 
 /** The same sequence, on a host whose changes are seen. */
 function cutting(sequence: Sequence, changing: Changing): Sequence {
-  const {host: real, reached} = sequence;
+  const {host: real} = sequence;
   const {watch} = real;
   const member = <T extends object>(target: T, name: keyof T & string, counted: readonly string[]) => {
     const method = target[name];
     if (typeof method !== 'function') return method;
     const bound = method.bind(target) as (...words: unknown[]) => Promise<unknown>;
     if (!counted.includes(name)) return bound;
-    return (...words: unknown[]) => changing(inWords(name, words), () => bound(...words), reached);
+    return (...words: unknown[]) => changing(inWords(name, words), () => bound(...words), sequence);
   };
   const counting = <T extends object>(target: T, counted: readonly string[]): T =>
     new Proxy(target, {get: (inner, name) => member(inner, name as keyof T & string, counted)});
