@@ -1,8 +1,11 @@
 // Every test that meets an sshd, the end-to-end tests among them, over the OpenSSH and the libraries of several Debian
-// releases, and real joins under systemd there:
+// releases, real joins under systemd there, and whole hosts of their own that are reached through ssh:
 //
 //   npm run test:matrix                     everything
-//   npm run test:matrix -- trixie systemd   some of: bullseye bookworm trixie sid old systemd ansible
+//   npm run test:matrix -- trixie systemd   some of: bullseye bookworm trixie sid old systemd hosts ansible
+//
+// `hosts` makes hosts from the roots, each with a network, processes and port 22 of its own, and joins them from here; that
+// takes ip. CRASHES=all takes their links down at every step of a join.
 //
 // `ansible` plays the collection over fifty hosts, and has ansible-lint look at it; both come from PyPI into a virtual
 // environment beside the roots, so it needs python3.
@@ -46,6 +49,7 @@ const ALL = [
   ...['fault/join-*', 'fault/leave-*', 'fault/pam-*', 'e2e/*'],
 ].map((names) => `test/${names}.test.ts`);
 const SYSTEMD = ['test/matrix/*.test.ts'];
+const HOSTS = ['test/hosts/*.test.ts'];
 const ANSIBLE = ['test/e2e/ansible.test.ts', 'test/ansible/*.test.ts'];
 
 interface Run {
@@ -137,6 +141,14 @@ function skippedFor(text: string): ReadonlyMap<string, number> {
   return reasons;
 }
 
+/** Hosts of their own, which are made by the tests: what this machine has works at them. */
+async function joinedFromHere(): Promise<boolean> {
+  for (const release of releases) await rootOf(release);
+  const start = Date.now();
+  const ended = await output([...MOCHA.split(' '), ...HOSTS], {...process.env, RELEASE_ROOTS: CACHE});
+  return told('hosts of their own', await versionOf('/', ''), ended, start);
+}
+
 /** Ansible, in an environment of its own that is made when missing. */
 async function played(): Promise<boolean> {
   const home = join(CACHE, 'ansible');
@@ -177,11 +189,12 @@ function runs(wanted: (name: string) => boolean): Run[] {
 }
 
 const names = process.argv.slice(2);
-const unknown = names.filter((name) => ![...releases, 'old', 'systemd', 'ansible'].includes(name));
+const unknown = names.filter((name) => ![...releases, 'old', 'systemd', 'hosts', 'ansible'].includes(name));
 if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(' ')}`);
 if (process.getuid?.() !== 0) throw new Error('the matrix needs root: it makes and enters root directories');
 const wanted = (name: string) => names.length === 0 || names.includes(name);
 const all = runs(wanted).map((run) => [run.title, () => carriedOut(run)] as const);
+if (wanted('hosts')) all.push(['hosts of their own', joinedFromHere]);
 if (wanted('ansible')) all.push(['Ansible', played]);
 for (const [title, run] of all) {
   const passed = await run().catch((error: unknown) => {

@@ -77,6 +77,11 @@ export type Outcome = 'undone' | 'kept' | 'stuck' | 'unknown';
  * the connection ends, or when nothing was confirmed in time. A journal that is committed stays.
  */
 export interface Watch {
+  /**
+   * Makes a private directory for what is on no record and goes again at once: with the connection at the latest it goes,
+   * and so does what has its name in /etc and /etc/pam.d.
+   */
+  stage(path: string): Promise<void>;
   begin(traces: Traces): Promise<void>;
   /** Before the thing is done. */
   note(undo: Undo): Promise<void>;

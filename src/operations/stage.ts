@@ -1,5 +1,5 @@
 // The private directory of a rehearsal. It is not on record anywhere, so its name says whose it is, and the next
-// rehearsal takes away what a killed one has left.
+// rehearsal takes away what a killed one has left. A host that can be lost does so by itself.
 
 import {randomBytes} from 'node:crypto';
 import {basename, join} from 'node:path/posix';
@@ -23,7 +23,7 @@ export interface Stage {
 /** Work in a private directory that is gone afterwards, however the work ends. */
 export async function onStage<T>(host: Host, uid: number, work: (stage: Stage) => Promise<T>): Promise<T> {
   const stage = await nameOfStage(host, uid);
-  const making = host.makeDirectory(stage, {mode: 0o700});
+  const making = host.watch?.stage(stage) ?? host.makeDirectory(stage, {mode: 0o700});
   making.catch(() => undefined);
   const written = new Map<string, Promise<void>>();
   const directories: string[] = [];

@@ -2,11 +2,12 @@
 // another run, and nothing of the transaction is left.
 
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdirSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {Failure} from '../../src/errors.js';
 import {RemoteHost} from '../../src/host/remote/remote-host.js';
+import {RemoteShell} from '../../src/host/remote/remote-shell.js';
 import {CrashScene} from '../support/crash-scene.js';
 import {CUTS, cuttable} from '../support/cut-host.js';
 import {type RemoteTarget, startTarget} from '../support/remote-target.js';
@@ -116,6 +117,21 @@ describe('a transaction whose connection is cut', function () {
     await theirs.release();
   });
 
+  it('takes what is on no record with it, or after a while: here the connection is still there', async () => {
+    const path = join(process.getuid?.() === 0 ? '/run' : '/tmp', `agentless-staged-${process.pid}`);
+    const real = await RemoteHost.open(target.options);
+    await real.watch.stage(path);
+    expect(statSync(path).mode & 0o777).to.equal(0o700);
+    await real.write(join(path, 'file'), Buffer.from('x'));
+    killServer();
+    await until(() => !existsSync(path));
+    await real.close();
+    const shell = new RemoteShell(target.options);
+    expect((await shell.command('stage', path, '1')).status).to.equal(0);
+    await until(() => shell.isLost && !existsSync(path));
+    await shell.close();
+  });
+
   it('is undone all the same where nobody can see it, and that is said', async () => {
     const scene = await CrashScene.set(false);
     const alone = await startTarget(scene.copyOf('alone'));
@@ -188,9 +204,13 @@ function killAll(processes: readonly Process[]): void {
 /** The keeper of a host has done its work when its directory is gone. */
 async function untilNobodyWatches(): Promise<void> {
   const parent = process.getuid?.() === 0 ? '/run' : '/tmp';
+  await until(() => !readdirSync(parent).some((name) => name.startsWith('agentless-watch-')));
+}
+
+async function until(isSo: () => boolean): Promise<void> {
   for (let attempt = 0; attempt < 600; attempt += 1) {
-    if (!readdirSync(parent).some((name) => name.startsWith('agentless-watch-'))) return;
+    if (isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error('a keeper is still at work after twelve seconds');
+  throw new Error(`not within twelve seconds: ${isSo}`);
 }

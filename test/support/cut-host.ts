@@ -6,7 +6,8 @@ import {inSequence, type Sequence} from '../../src/host/sequence.js';
 export const CUTS = ['before', 'during', 'after'] as const;
 export type Cut = (typeof CUTS)[number];
 
-const CHANGES = ['write', 'makeDirectory', 'remove', 'copy', 'append', 'run', 'lock'] as const;
+const CHANGES: readonly string[] = ['write', 'makeDirectory', 'remove', 'copy', 'append', 'run', 'lock'];
+const TOLD: readonly string[] = ['stage', 'begin', 'note', 'confirm'];
 
 export interface CutHost {
   readonly host: Host;
@@ -25,7 +26,7 @@ export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'befor
   const changing = async <T>(
     what: string,
     act: () => Promise<T>,
-    reached: Sequence['reached'],
+    {isAhead, reached}: Sequence,
   ): Promise<T> => {
     const mine = changes.push(what) === at;
     const now = () => {
@@ -33,7 +34,8 @@ export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'befor
       cut();
     };
     if (mine && when === 'before') {
-      await reached().catch(() => undefined);
+      // Elsewhere nothing waits, for what is asked for after this must not overtake it.
+      if (isAhead) await reached().catch(() => undefined);
       now();
     }
     const acting = act();
@@ -55,31 +57,32 @@ export function cuttable(real: Host, cut: () => void, at = 0, when: Cut = 'befor
   };
 }
 
-type Changing = <T>(what: string, act: () => Promise<T>, reached: Sequence['reached']) => Promise<T>;
+type Changing = <T>(what: string, act: () => Promise<T>, sequence: Sequence) => Promise<T>;
 
 /** The same sequence, on a host whose changes are seen. */
 function cutting(sequence: Sequence, changing: Changing): Sequence {
-  const {host: real, reached} = sequence;
+  const {host: real} = sequence;
   const {watch} = real;
+  const member = <T extends object>(target: T, name: keyof T & string, counted: readonly string[]) => {
+    const method = target[name];
+    if (typeof method !== 'function') return method;
+    const bound = method.bind(target) as (...words: unknown[]) => Promise<unknown>;
+    if (!counted.includes(name)) return bound;
+    return (...words: unknown[]) => changing(inWords(name, words), () => bound(...words), sequence);
+  };
+  const counting = <T extends object>(target: T, counted: readonly string[]): T =>
+    new Proxy(target, {get: (inner, name) => member(inner, name as keyof T & string, counted)});
   const host = new Proxy(real, {
     get(target, name: keyof Host) {
-      if (name === 'watch' && watch !== undefined) {
-        return new Proxy(watch, {
-          get: (inner, of: keyof typeof watch) =>
-            of === 'note'
-              ? (undo: Undo) => changing(`note ${undo.kind}`, () => inner.note(undo), reached)
-              : typeof inner[of] === 'function'
-                ? inner[of].bind(inner)
-                : inner[of],
-        });
-      }
+      if (name === 'watch' && watch !== undefined) return counting(watch, TOLD);
       if (name === 'sequence') return target.sequence && (() => cutting(inSequence(target), changing));
-      const method = target[name];
-      if (typeof method !== 'function') return method;
-      const bound = method.bind(target) as (...words: unknown[]) => Promise<unknown>;
-      if (!(CHANGES as readonly string[]).includes(name)) return bound;
-      return (...words: unknown[]) => changing(`${name} ${String(words[0])}`, () => bound(...words), reached);
+      return member(target, name, CHANGES);
     },
   });
   return {...sequence, host};
+}
+
+function inWords(name: string, [first]: readonly unknown[]): string {
+  if (name === 'note') return `note ${(first as Undo).kind}`;
+  return typeof first === 'string' || Array.isArray(first) ? `${name} ${first}` : name;
 }

@@ -88,13 +88,21 @@ export interface Leaf {
   readonly xattrs?: Record<string, string>;
 }
 
-/** All below `root` that must not be lost, by relative path. A directory's mtime is nobody's property. */
-export async function snapshot(root: string, xattrs?: Xattrs): Promise<Record<string, Leaf>> {
+/**
+ * All below `root` that must not be lost, by relative path, but for what is not `wanted` and what is below that. A
+ * directory's mtime is nobody's property.
+ */
+export async function snapshot(
+  root: string,
+  xattrs?: Xattrs,
+  wanted: (path: string) => boolean = () => true,
+): Promise<Record<string, Leaf>> {
   const tree: Record<string, Leaf> = {};
   const visit = async (path: string): Promise<void> => {
+    const name = relative(root, path);
+    if (!wanted(name)) return;
     const stat = lstatSync(path, {bigint: true});
     const common = {mode: (stat.mode & 0o7777n).toString(8), owner: `${stat.uid}:${stat.gid}`};
-    const name = relative(root, path);
     if (stat.isSymbolicLink()) tree[name] = {kind: 'symlink', ...common, content: readlinkSync(path)};
     else if (stat.isDirectory()) {
       tree[name] = {kind: 'directory', ...common};
@@ -107,4 +115,10 @@ export async function snapshot(root: string, xattrs?: Xattrs): Promise<Record<st
   };
   await visit(root);
   return tree;
+}
+
+/** The paths of what is not the same in two trees, which would be too much to read. */
+export function differences(before: Record<string, Leaf>, after: Record<string, Leaf>): string[] {
+  const paths = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...paths].filter((path) => JSON.stringify(before[path]) !== JSON.stringify(after[path]));
 }

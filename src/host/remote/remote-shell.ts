@@ -117,7 +117,10 @@ export class RemoteShell extends Caller {
   async anew(program: string): Promise<string> {
     const line = `/bin/sh -c ${shellWord(program)}`;
     const {sudo} = this.#options;
-    const child = this.#ssh(['-oControlPath=none'], sudo ? `exec sudo -n -- ${line}` : `exec ${line}`);
+    const child = this.#ssh(
+      ['-oControlPath=none', CONNECT_TIMEOUT],
+      sudo ? `exec sudo -n -- ${line}` : `exec ${line}`,
+    );
     child.stdin?.end();
     const said: string[] = [];
     const complaints: string[] = [];
@@ -248,6 +251,9 @@ const COMMON = [
   '-oServerAliveInterval=5',
   '-oServerAliveCountMax=3',
 ];
+
+/** Whoever asks whether the host is there has no minutes to wait for a network that says nothing. */
+const CONNECT_TIMEOUT = '-oConnectTimeout=20';
 
 /** What it says is what a user is told when something fails. */
 const MASTER = ['-oControlMaster=yes', '-oControlPersist=no', '-oLogLevel=INFO'];

@@ -12,6 +12,9 @@ import {check} from './system-errors.js';
 /** Seconds in which a change has to be confirmed. Nothing of a join takes a tenth of it. */
 const PATIENCE = 120;
 
+/** Seconds in which a rehearsal has to be over: what it is shown is valid no longer. */
+const REHEARSAL = 600;
+
 /** How long the host is waited for when it was lost: it undoes at once, or when PATIENCE is over. */
 const WAIT = 20_000;
 const PAUSE = 250;
@@ -68,6 +71,10 @@ export class RemoteWatch implements Watch {
     check(place, 'mkdir', directory);
     check(told, 'write', transaction);
     check(armed, 'arm', directory);
+  }
+
+  async stage(path: string): Promise<void> {
+    check(await this.#shell.command('stage', path, String(REHEARSAL)), 'directory', path);
   }
 
   async note(undo: Undo): Promise<void> {

@@ -228,31 +228,47 @@ rescue() {
   fi
   rm -rf "$1"
 }
+# A private directory, and what has its name where it could not lie in there.
+unstage() {
+  name=${'$'}{1##*/}
+  (set +f; for at in "${'$'}{1%/*}" /etc /etc/pam.d; do rm -rf "$at/$name" "$at/$name"-* "$at/.$name"*; done)
+}
 keeper() {
   exec 3>&- >/dev/null 2>&1
   trap '' HUP INT TERM PIPE
-  watched=
+  watched= staged=
   while read -r word what; do
     case $word in
       shell) shell=$what ;;
       arm) watched=$what ;;
       free) watched= ;;
       late) [ "$what" != "$watched" ] || { rescue "$watched" late </dev/null; watched=; } ;;
+      stage) staged=$what ;;
+      stale) [ "$what" != "$staged" ] || kill -KILL "$shell" ;;
       end) break ;;
     esac
   done
+  [ -z "$staged" ] || unstage "$staged" </dev/null
   [ -z "$watched" ] || rescue "$watched" lost </dev/null
 }
 # Not by "ask": what is started here would hold its pipe open.
-arm() { # directory, seconds
-  if { true >"$1/armed" && true >"$1/undo"; } 2>/dev/null; then answer 0 ''; else answer 1 'No such file or directory'; return; fi
-  echo "arm $1" >&4
+alarm() { # directory, seconds it may be there, what to tell the keeper of it then
   (
     exec 3>&- </dev/null >/dev/null 2>&1
     left=$2
     while [ -d "$1" ] && [ "$left" -gt 0 ]; do sleep 1; left=$((left - 1)); done
-    [ ! -d "$1" ] || echo "late $1" >&4
+    [ ! -d "$1" ] || echo "$3 $1" >&4
   ) &
+}
+arm() { # directory, seconds
+  if { true >"$1/armed" && true >"$1/undo"; } 2>/dev/null; then answer 0 ''; else answer 1 'No such file or directory'; return; fi
+  echo "arm $1" >&4
+  alarm "$1" "$2" late
+}
+stage() { # directory, seconds
+  echo "stage $1" >&4
+  ask directory "$1" 0700 '' ''
+  alarm "$1" "$2" stale
 }
 free() { echo "free $1" >&4; rm -rf "$1"; }
 exec 3>&1
