@@ -23,7 +23,10 @@ const RESERVED: readonly {readonly modules: RegExp; readonly by: readonly string
   {modules: /^@oclif\/|^@inquirer\//, by: ['commands', 'main.ts']},
   {modules: /^(undici|@connectrpc\/.*)$/, by: ['cluster', 'devcluster']},
   {modules: /^node:(tls|http|https|http2)$/, by: ['cluster', 'devcluster']},
-  {modules: /^node:net$/, by: ['cluster', 'devcluster', 'host/local.ts', 'demo', 'ssh/address.ts']},
+  {
+    modules: /^node:net$/,
+    by: ['cluster', 'devcluster', 'host/local.ts', 'host/remote/connection.ts', 'demo', 'ssh/address.ts'],
+  },
   {modules: /^(execa|node:child_process)$/, by: ['host', 'demo']},
   {
     modules: /^node:fs(\/promises)?$/,
