@@ -21,6 +21,8 @@ interface Machine {
   /** Words that join it through ssh, and on the machine itself. */
   readonly remote: readonly string[];
   readonly local: readonly string[];
+  /** Words that do no more than log in. */
+  readonly login: readonly string[];
   readonly link: Forwarder;
   stop(): Promise<void>;
 }
@@ -41,6 +43,15 @@ async function startMachine(
   return {
     local: [node, PROGRAM, ...words, '--discard-identity'],
     remote: [node, PROGRAM, ...words, ...there],
+    login: [
+      'ssh',
+      '-F',
+      target.sshConfig,
+      '-oRemoteCommand=none',
+      '-oClearAllForwardings=yes',
+      'web1',
+      'true',
+    ],
     link,
     stop: async () => {
       await link.close();
@@ -80,19 +91,23 @@ const RTT = 50;
 
 const near: Run[] = [];
 const far: Run[] = [];
+const logins: Run[] = [];
 for (let round = -1; round < ROUNDS; round += 1) {
   await withMachines(2, async ([one, other], token) => {
     const local = await run(one?.local ?? [], token);
     const remote = await run(other?.remote ?? [], token);
+    const login = await run(one?.login ?? []);
     if (round < 0) return;
     near.push(local);
     far.push(remote);
+    logins.push(login);
   });
 }
 const ratio = median(far).wall / median(near).wall;
 line(['', 'wall', '/ local', 'target']);
 line(['join on the host', ms(median(near).wall), '1.00 ×']);
 line(['join through ssh', ms(median(far).wall), `${ratio.toFixed(2)} ×`, '≤ 2']);
+line(['of that, each of two ssh logins', ms(median(logins).wall)]);
 if (ratio > 2) missed.push(`a join through ssh: ${ratio.toFixed(2)} × the same on the host, target 2`);
 
 await withMachines(

@@ -7,30 +7,18 @@ import {RemoteHost} from '../../src/host/remote/remote-host.js';
 import {apply} from '../../src/plan/plan.js';
 import type {PathStep} from '../../src/plan/step.js';
 import {type Forwarder, startForwarder} from '../support/forwarder.js';
-import {type RemoteTarget, startTarget} from '../support/remote-target.js';
-import {temporaryTree} from '../support/tree.js';
+import {useTarget} from '../support/remote-target.js';
 
 describe('changes in a row on a host that is reached over ssh', function () {
   this.timeout(60_000);
-  let root: string;
-  let target: RemoteTarget;
+  const target = useTarget();
   let host: RemoteHost;
   let place: string;
 
-  before(async () => {
-    root = temporaryTree();
-    target = await startTarget(root);
-  });
-
-  after(async () => {
-    await target.stop();
-    rmSync(root, {recursive: true, force: true});
-  });
-
   beforeEach(async () => {
-    place = join(root, 'place');
+    place = join(target().directory, 'place');
     mkdirSync(place);
-    host = await RemoteHost.open(target.options);
+    host = await RemoteHost.open(target().options);
   });
 
   afterEach(async () => {
@@ -116,9 +104,9 @@ describe('changes in a row on a host that is reached over ssh', function () {
   it('cost a plan no more round trips when it has more steps', async () => {
     const costs: number[] = [];
     for (const count of [2, 30]) {
-      const link: Forwarder = await startForwarder({target: `127.0.0.1:${target.sshd.port}`, rtt: 40});
-      const destination = {...target.options.destination, port: link.port};
-      const far = await RemoteHost.open({...target.options, destination});
+      const link: Forwarder = await startForwarder({target: `127.0.0.1:${target().sshd.port}`, rtt: 40});
+      const destination = {...target().options.destination, port: link.port};
+      const far = await RemoteHost.open({...target().options, destination});
       const before = link.roundTrips;
       const steps = Array.from({length: count}, (_, index) => file(`${count}-${index}`));
       await apply(far, steps, {dataDir: at('data'), operation: 'test'});

@@ -7,30 +7,17 @@ import type {Failure} from '../../src/errors.js';
 import {RemoteHost} from '../../src/host/remote/remote-host.js';
 import {installationOn} from '../../src/operations/timer/installation.js';
 import {PROGRAM} from '../support/cli.js';
-import {type RemoteTarget, startTarget} from '../support/remote-target.js';
-import {temporaryTree} from '../support/tree.js';
+import {useTarget} from '../support/remote-target.js';
 
 describe('the agentless of a host that is reached over ssh', () => {
-  let root: string;
-  let bin: string;
-  let target: RemoteTarget;
+  const target = useTarget((directory) => [`SetEnv PATH=${join(directory, 'bin')}:/usr/bin:/bin`]);
+  const bin = () => join(target().directory, 'bin');
 
-  before(async () => {
-    root = temporaryTree();
-    bin = join(root, 'bin');
-    target = await startTarget(root, [`SetEnv PATH=${bin}:/usr/bin:/bin`]);
-  });
-
-  after(async () => {
-    await target.stop();
-    rmSync(root, {recursive: true, force: true});
-  });
-
-  beforeEach(() => mkdirSync(bin));
-  afterEach(() => rmSync(bin, {recursive: true}));
+  beforeEach(() => mkdirSync(bin()));
+  afterEach(() => rmSync(bin(), {recursive: true}));
 
   async function found() {
-    const host = await RemoteHost.open(target.options);
+    const host = await RemoteHost.open(target().options);
     const installation = await installationOn(host).catch((error: Failure) => error);
     await host.close();
     return installation;
@@ -38,9 +25,9 @@ describe('the agentless of a host that is reached over ssh', () => {
 
   it('is the one on PATH, with its node', async () => {
     const node = realpathSync(process.execPath);
-    symlinkSync(node, join(bin, 'node'));
-    symlinkSync(PROGRAM, join(bin, 'agentless'));
-    expect(await found()).to.deep.include({node, options: [], script: join(bin, 'agentless')});
+    symlinkSync(node, join(bin(), 'node'));
+    symlinkSync(PROGRAM, join(bin(), 'agentless'));
+    expect(await found()).to.deep.include({node, options: [], script: join(bin(), 'agentless')});
   });
 
   it('is missed where there is none', async () => {
@@ -51,8 +38,8 @@ describe('the agentless of a host that is reached over ssh', () => {
   });
 
   it('is refused where it does not run, in its own words', async () => {
-    symlinkSync(realpathSync(process.execPath), join(bin, 'node'));
-    const path = join(bin, 'agentless');
+    symlinkSync(realpathSync(process.execPath), join(bin(), 'node'));
+    const path = join(bin(), 'agentless');
     writeFileSync(path, 'throw new Error("half an installation")');
     chmodSync(path, 0o755);
     const failure = await found();

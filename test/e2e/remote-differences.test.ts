@@ -5,30 +5,21 @@ import {expect} from 'chai';
 import {agentless} from '../support/cli.js';
 import {Namespace} from '../support/namespace.js';
 import {canFakeTime, resetClock, setClock} from '../support/other-clock.js';
-import {RemoteSystem} from '../support/remote-system.js';
+import {useRemoteSystem} from '../support/remote-system.js';
 import {skip} from '../support/skip.js';
 import {envelope} from '../support/stage.js';
-import type {Answer, SystemStage} from '../support/system-stage.js';
+import type {Answer} from '../support/system-stage.js';
 
 describe('a host behind ssh', function () {
   this.timeout(120_000);
-  let system: RemoteSystem;
-  let stage: SystemStage;
-
-  before(async function () {
-    const started = await RemoteSystem.start();
-    if (started === undefined) skip(this, 'no private mount namespace to be had');
-    system = started;
-    ({stage} = system);
-  });
-  after(() => system?.stop());
-  afterEach(() => stage?.back());
+  const system = useRemoteSystem();
+  const stage = () => system().stage;
 
   describe('whose clock is', () => {
     before(function () {
       if (!canFakeTime()) skip(this, 'no faketime');
     });
-    afterEach(() => resetClock(stage.space));
+    afterEach(() => resetClock(stage().space));
 
     const clockWarnings = ({warnings}: Answer) => warnings.filter((text) => text.includes('clock'));
     const CLOCKS = /^the clock of \S+ says (\S+) and ours (\S+?): /;
@@ -39,8 +30,8 @@ describe('a host behind ssh', function () {
     }
 
     it('half a minute off is joined without a word', async () => {
-      setClock(stage.space, '-30s');
-      const joined = await system.join();
+      setClock(stage().space, '-30s');
+      const joined = await system().join();
       expect(joined.exit, JSON.stringify(joined)).to.equal(0);
       expect(clockWarnings(joined)).to.deep.equal([]);
     });
@@ -50,16 +41,16 @@ describe('a host behind ssh', function () {
       ['two days ahead', '+2d', 172_800],
     ] as const) {
       it(`${name} is joined with a warning that has both times`, async () => {
-        setClock(stage.space, by);
-        const joined = await system.join(['--prove-login', 'root']);
+        setClock(stage().space, by);
+        const joined = await system().join(['--prove-login', 'root']);
         expect(joined.exit, JSON.stringify(joined)).to.equal(0);
         expect(clockWarnings(joined).length).to.equal(1);
         expectClocks(clockWarnings(joined)[0], apart);
-        const again = await system.join();
+        const again = await system().join();
         expect([again.exit, again.changed], JSON.stringify(again)).to.deep.equal([0, false]);
-        const left = await system.leave();
+        const left = await system().leave();
         expect(left.exit, JSON.stringify(left)).to.equal(0);
-        expect(await stage.etc('ssh')).to.deep.equal(await stage.stock('ssh'));
+        expect(await stage().etc('ssh')).to.deep.equal(await stage().stock('ssh'));
       });
     }
 
@@ -68,24 +59,24 @@ describe('a host behind ssh', function () {
       ['two days behind', '-2d', -172_800],
     ] as const) {
       it(`${name} refuses certificates of now: a rehearsed login shows it, and the hint says why`, async () => {
-        setClock(stage.space, by);
-        const before = await stage.etc('ssh');
+        setClock(stage().space, by);
+        const before = await stage().etc('ssh');
         for (const words of [[], ['--no-pam', '--prove-login', 'root']]) {
-          const joined = await system.join(words);
+          const joined = await system().join(words);
           const said = JSON.stringify(joined);
           expect([joined.exit, joined.error?.code], said).to.deep.equal([6, 'REHEARSAL_FAILED']);
           expect(joined.error?.message).to.equal('root would be refused');
           expect(joined.error?.detail).to.equal('sshd says: Certificate invalid: not yet valid');
           expectClocks(joined.error?.hint, apart);
           expectClocks(clockWarnings(joined)[0], apart);
-          expect(await stage.etc('ssh')).to.deep.equal(before);
+          expect(await stage().etc('ssh')).to.deep.equal(before);
         }
       });
     }
 
     it('behind, and no login is tried: there is the warning', async () => {
-      setClock(stage.space, '-10m');
-      const joined = await system.join(['--no-pam']);
+      setClock(stage().space, '-10m');
+      const joined = await system().join(['--no-pam']);
       expect(joined.exit, JSON.stringify(joined)).to.equal(0);
       expectClocks(clockWarnings(joined)[0], -600);
     });
@@ -110,10 +101,10 @@ describe('a host behind ssh', function () {
       const place = (space: Namespace, lines: string) =>
         space.run('sh', '-c', `{ echo '127.0.0.1 localhost'; printf '%b' "$1"; } >/etc/hosts`, 'sh', lines);
       place(here, ours);
-      place(stage.space, theirs);
-      const words = stage.words.map((word) => (word === `127.0.0.1:${stage.port}` ? NAME : word));
-      const options = {input: stage.cluster.token, prefix: here.prefix};
-      const joined = envelope(await agentless([...words, ...system.there, '--dry-run', '--json'], options));
+      place(stage().space, theirs);
+      const words = stage().words.map((word) => (word === `127.0.0.1:${stage().port}` ? NAME : word));
+      const options = {input: stage().cluster.token, prefix: here.prefix};
+      const joined = envelope(await agentless([...words, ...system().there, '--dry-run', '--json'], options));
       expect(joined.exit, JSON.stringify(joined)).to.equal(0);
       return joined.warnings.filter((text) => text.includes(NAME));
     }

@@ -2,7 +2,7 @@
 // another run, and nothing of the transaction is left.
 
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {Failure} from '../../src/errors.js';
@@ -10,31 +10,19 @@ import {RemoteHost} from '../../src/host/remote/remote-host.js';
 import {RemoteShell} from '../../src/host/remote/remote-shell.js';
 import {CrashScene} from '../support/crash-scene.js';
 import {CUTS, cuttable} from '../support/cut-host.js';
-import {type RemoteTarget, startTarget} from '../support/remote-target.js';
-import {temporaryTree} from '../support/tree.js';
+import {startTarget, useTarget} from '../support/remote-target.js';
 
 /** Every cut, or one of thirteen, turn by turn: each costs two seconds. */
 const STEP = process.env['CRASHES'] === 'all' ? 1 : 13;
 
 describe('a transaction whose connection is cut', function () {
   this.timeout(600_000);
-  let root: string;
-  let target: RemoteTarget;
-
-  before(async () => {
-    root = temporaryTree();
-    target = await startTarget(root);
-  });
-
-  after(async () => {
-    await target.stop();
-    rmSync(root, {recursive: true, force: true});
-  });
+  const target = useTarget();
 
   /** Children of this process that are ssh, killed as a network would: without a word. */
   const killClient = () => killAll(childrenOf(process.pid).filter(({name}) => name === 'ssh'));
   /** The sshd that serves the connection: what a host sees of a dead link. */
-  const killServer = () => killAll(sessionsOf(target.sshd.config));
+  const killServer = () => killAll(sessionsOf(target().sshd.config));
 
   const scenes = {
     'a first join': () => CrashScene.set(false),
@@ -46,7 +34,7 @@ describe('a transaction whose connection is cut', function () {
       const scene = await set();
       try {
         scene.back('before');
-        const whole = cuttable(await RemoteHost.open(target.options), () => undefined);
+        const whole = cuttable(await RemoteHost.open(target().options), () => undefined);
         await scene.join(whole.host);
         await (whole.host as RemoteHost).close();
         await scene.expectWhole('after', 'not cut');
@@ -56,7 +44,7 @@ describe('a transaction whose connection is cut', function () {
           if (turn % STEP !== 0) continue;
           scene.back('before');
           const what = `${when} change ${at}, ${whole.changes[at - 1]}`;
-          const real = await RemoteHost.open(target.options);
+          const real = await RemoteHost.open(target().options);
           const cut = turn % 2 === 0 ? killClient : killServer;
           const {host, isCut} = cuttable(real, cut, at, when);
           const ended = await scene.join(host).then(
@@ -91,13 +79,13 @@ describe('a transaction whose connection is cut', function () {
   }
 
   it('leaves alone what another run has begun there meanwhile, and does not take it for its own', async () => {
-    const directory = join(root, 'theirs');
+    const directory = join(target().directory, 'theirs');
     mkdirSync(directory);
     const [journal, lock] = ['journal.jsonl', 'lock'].map((name) => join(directory, name)) as [
       string,
       string,
     ];
-    const real = await RemoteHost.open(target.options);
+    const real = await RemoteHost.open(target().options);
     await real.watch.begin({
       journal,
       lock,
@@ -119,14 +107,14 @@ describe('a transaction whose connection is cut', function () {
 
   it('takes what is on no record with it, or after a while: here the connection is still there', async () => {
     const path = join(process.getuid?.() === 0 ? '/run' : '/tmp', `agentless-staged-${process.pid}`);
-    const real = await RemoteHost.open(target.options);
+    const real = await RemoteHost.open(target().options);
     await real.watch.stage(path);
     expect(statSync(path).mode & 0o777).to.equal(0o700);
     await real.write(join(path, 'file'), Buffer.from('x'));
     killServer();
     await until(() => !existsSync(path));
     await real.close();
-    const shell = new RemoteShell(target.options);
+    const shell = new RemoteShell(target().options);
     expect((await shell.command('stage', path, '1')).status).to.equal(0);
     await until(() => shell.isLost && !existsSync(path));
     await shell.close();

@@ -4,6 +4,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {agentless} from './cli.js';
 import {admitting, writeSshConfig} from './remote-target.js';
+import {skip} from './skip.js';
 import {envelope} from './stage.js';
 import {type Answer, SystemStage} from './system-stage.js';
 
@@ -65,4 +66,18 @@ export class RemoteSystem {
   stop(): Promise<void> {
     return this.stage.stop();
   }
+}
+
+/** One for all tests of the suite that calls this; each finds it as it was before the first. */
+export function useRemoteSystem(): () => RemoteSystem {
+  let system: RemoteSystem;
+  before(async function () {
+    const started = await RemoteSystem.start();
+    if (started === undefined) skip(this, 'no private mount namespace to be had');
+    system = started;
+  });
+  after(() => system?.stop());
+  // The record of a host that keeps no identity stays when it leaves.
+  afterEach(() => system?.stage.back());
+  return () => system;
 }

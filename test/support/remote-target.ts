@@ -1,13 +1,15 @@
 // A private sshd as a host that can only be reached by ssh, and the configuration of the ssh that knows it.
 
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {userInfo} from 'node:os';
 import {join} from 'node:path';
 import {type PrivateSshd, startPrivateSshd} from '../../src/demo/private-sshd.js';
 import type {RemoteOptions} from '../../src/host/remote/remote-shell.js';
+import {temporaryTree} from './tree.js';
 
 export interface RemoteTarget {
+  readonly directory: string;
   readonly sshd: PrivateSshd;
   /** For ssh -F. */
   readonly sshConfig: string;
@@ -22,11 +24,26 @@ export async function startTarget(directory: string, lines: readonly string[] = 
   const sshd = await startPrivateSshd({directory: join(directory, 'etc'), program, stock});
   const sshConfig = writeSshConfig(directory, sshd);
   return {
+    directory,
     sshd,
     sshConfig,
     options: {destination: {host: 'web1'}, sudo: false, sshConfig, interactive: false},
     stop: () => sshd.stop(),
   };
+}
+
+/** One for all tests of the suite that calls this, in a directory of its own. */
+export function useTarget(lines: (directory: string) => readonly string[] = () => []): () => RemoteTarget {
+  let target: RemoteTarget;
+  before(async () => {
+    const directory = temporaryTree();
+    target = await startTarget(directory, lines(directory));
+  });
+  after(async () => {
+    await target.stop();
+    rmSync(target.directory, {recursive: true, force: true});
+  });
+  return () => target;
 }
 
 const clientOf = (directory: string): string => join(directory, 'client');
