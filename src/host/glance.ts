@@ -7,6 +7,7 @@ import type {Daemon} from './daemon.js';
 import {daemonOf, type HostFacts, hasInclude, portOf, readMain} from './facts.js';
 import type {Host} from './host.js';
 import {readHostKeys} from './host-keys.js';
+import {lookBehind} from './look-behind.js';
 import {type Probe, probe} from './probe.js';
 import {sshdVersion, testedConfig, type Version} from './sshd.js';
 import {readTree} from './sshd-tree.js';
@@ -72,11 +73,8 @@ function filesNamedIn({tree, dialect}: Known): string[] {
 }
 
 async function pipeAmong(host: Host, paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    const real = await host.resolve(path).catch(() => path);
-    if ((await host.look(real).catch(() => undefined))?.kind === 'special') return path;
-  }
-  return undefined;
+  const entries = await Promise.all(paths.map((path) => lookBehind(host, path).catch(() => undefined)));
+  return paths.find((_, index) => entries[index]?.kind === 'special');
 }
 
 function pipeInPlace(path: string): Failure {

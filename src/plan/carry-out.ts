@@ -36,8 +36,8 @@ export interface ApplyOptions {
   readonly beforeCommit?: (note: Note, confirmed: Promise<void>) => Promise<void>;
   /** Looks at what a check has said, which ended with 0; throws what is wrong with it. */
   readonly judge?: (check: CommandStep, result: RunResult) => void;
-  /** Runs after each step: proves what it has done while the next may still be spared. If it fails everything is undone. */
-  readonly afterStep?: (step: Step) => Promise<void>;
+  /** Runs after each command: proves what it has done while the next step may still be spared. If it fails everything is undone. */
+  readonly afterCommand?: (step: Step) => Promise<void>;
   readonly onStep?: (step: Step, milliseconds: number) => void;
   /** What does not stop us and should be known. */
   readonly warn?: (text: string) => void;
@@ -182,9 +182,9 @@ export async function carryOut(work: Work, steps: readonly Step[]): Promise<void
     });
     const done = sequence.reached().then(() => options.onStep?.(step, performance.now() - start));
     await work.eventually(doingOf(step), done);
-    if (options.afterStep === undefined) continue;
+    if (step.kind !== 'command') continue;
     await work.settled();
-    await options.afterStep(step);
+    await options.afterCommand?.(step);
   }
   refuseIfAborted(options.signal);
   await work.settled();

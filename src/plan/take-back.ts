@@ -46,8 +46,10 @@ export async function takeBack(host: Host, changes: readonly Change[], rules: Ru
     const by = [...staying].find(([, text]) => text.split(/[^\w.@+-]+/).includes(basename(path)));
     return rules.needed(path) ?? (by && `is left because ${by[0]} may need it`);
   };
-  for (const change of [...changes].reverse()) {
-    const entry = await host.look(change.path);
+  const reversed = [...changes].reverse();
+  const entries = await Promise.all(reversed.map(({path}) => host.look(path)));
+  for (const [index, change] of reversed.entries()) {
+    const entry = entries[index];
     const back = await backFrom(host, change, entry, {...rules, gone, needed});
     if (back === undefined) continue;
     if ('kind' in back) {

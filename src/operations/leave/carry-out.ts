@@ -44,7 +44,7 @@ export async function carryOut(
       onStep: progress(report, plan),
       warn: (text) => report.warn(text),
       // While the files are still there: an sshd that reads certificates anew for each connection hides nothing then.
-      afterStep: async (step) => {
+      afterCommand: async (step) => {
         if (step === plan.reload) await proof();
       },
       beforeCommit: async (note, confirmed) => {

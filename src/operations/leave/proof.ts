@@ -49,8 +49,7 @@ async function certificatesIn(
   {hostKeys}: HostFacts,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
-  for (const path of paths) {
-    const entry = await host.look(path);
+  for (const entry of await Promise.all([...paths].map((path) => host.look(path)))) {
     const certificate = entry?.kind === 'file' ? certificateIn(entry.bytes) : undefined;
     const key = hostKeys.find(({blob}) => certificate !== undefined && sameBytes(blob, certificate.key));
     if (key !== undefined && certificate !== undefined) found.set(key.file, certificate.line);

@@ -283,13 +283,13 @@ describe('the way back from the record', () => {
         needed: () => undefined,
         gone: new Set(),
       });
-      const error: unknown = await apply(host, [...lastingSteps(await recorded()).before, ...steps], {
+      const wrong: Step = {kind: 'check', argv: ['false'], why: 'seen to be wrong'};
+      const [first, ...others] = steps;
+      const failing = [...lastingSteps(await recorded()).before, ...(first ? [first] : []), wrong, ...others];
+      const error: unknown = await apply(host, failing, {
         dataDir,
         operation: 'leave',
         ends: {transaction, made, keep: []},
-        afterStep: async (step) => {
-          if (step.kind === 'path') throw new Failure('CHANGE_FAILED', 'seen to be wrong');
-        },
       }).catch((reason: unknown) => reason);
       expect(error).to.include({code: 'CHANGE_FAILED', restored: true});
       const {enabled, ...after} = await snapshot(root);
