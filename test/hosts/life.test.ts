@@ -56,6 +56,30 @@ describe('a host of its own, through ssh', function () {
       });
     }
   }
+
+  it('is given a timer, which calls the agentless that is there, and gives it back when it leaves', async () => {
+    const host = await start('bookworm', 'ssh.service');
+    const before = await host.tree();
+    const joined = await stage.join(host, '--no-discard-identity');
+    expect([joined.exit, joined.result.identity], JSON.stringify(joined)).to.deep.equal([0, 'kept']);
+    const refused = await stage.at(host, 'renew', '--install-timer');
+    expect(refused.error?.message).to.equal(`there is no agentless on ${host.name} for a timer to call`);
+
+    host.installProgram();
+    const installed = await stage.at(host, 'renew', '--install-timer');
+    expect([installed.exit, installed.changed], JSON.stringify(installed)).to.deep.equal([0, true]);
+    expect(host.run('systemctl', 'is-active', 'agentless-renew.timer')).to.equal('active');
+    const program = '/usr/local/bin/node /usr/local/bin/agentless renew';
+    expect(host.run('systemctl', 'show', '--property=ExecStart', 'agentless-renew.service')).to.include(
+      program,
+    );
+    expect((await stage.at(host, 'renew', '--install-timer')).changed).to.equal(false);
+
+    const left = await stage.leave(host);
+    expect(left.exit, JSON.stringify(left)).to.equal(0);
+    const after = await host.tree();
+    expect(differences(before, after).filter((line) => !line.includes('usr/local/'))).to.deep.equal([]);
+  });
 });
 
 /** All that is done to a host from its first join on until it is as before. */

@@ -3,10 +3,20 @@
 
 import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
-import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
 import type {RemoteOptions} from '../../src/host/remote/remote-shell.js';
+import {PROGRAM} from './cli.js';
 import {Link} from './far-link.js';
 import {FarSpace, readProcess, until} from './far-space.js';
 import {type SshResult, ssh} from './ssh-client.js';
@@ -85,6 +95,15 @@ export class FarHost {
   /** A path there, as it is seen from here: without sshd, and while its link is down. */
   path(inside: string): string {
     return this.#space.path(inside);
+  }
+
+  /** Has agentless there as well, where a person would install it. */
+  installProgram(): void {
+    const repository = dirname(dirname(PROGRAM));
+    for (const part of ['bin', 'dist', 'templates', 'package.json'])
+      cpSync(join(repository, part), this.path(join('usr/local/lib/agentless', part)), {recursive: true});
+    cpSync(process.execPath, this.path('usr/local/bin/node'));
+    symlinkSync('../lib/agentless/bin/run.cjs', this.path('usr/local/bin/agentless'));
   }
 
   /** What a program there says that is run from its console, as it were. */

@@ -39,9 +39,9 @@ export class FarStage {
     return envelope(await agentless([...words, ...host.there, '--json'], {input: `${this.cluster.token}\n`}));
   }
 
-  join(host: FarHost): Promise<Answer> {
+  join(host: FarHost, ...words: readonly string[]): Promise<Answer> {
     const where = ['--proxy-server', this.cluster.proxy, '--ca-file', this.cluster.caFile];
-    return this.at(host, 'join', 'openssh', ...where, '--token', '-');
+    return this.at(host, 'join', 'openssh', ...where, '--token', '-', ...words);
   }
 
   leave(host: FarHost): Promise<Answer> {
