@@ -45,7 +45,7 @@ export async function carryOut(tools: Tools, work: Work): Promise<void> {
       dataDir: work.wish.dataDir,
       operation: work.operation,
       settings: {...work.settings},
-      ...(work.continues !== undefined && {continues: work.continues}),
+      continues: work.continues ?? null,
       signal,
       onStep: progress(tools, work),
       judge: (check, {stdout}) => {

@@ -66,10 +66,9 @@ export async function readMembership(
   report: Reporter,
   takeOver?: (nodeId: string) => void,
 ): Promise<Membership | undefined> {
-  const reading = readRecord(host, dataDir);
-  reading.catch(() => undefined);
-  const asItWas = await clearUp(host, dataDir, report, takeOver);
-  const record = await (asItWas ? reading : readRecord(host, dataDir));
+  // Not at once: another run that ends between the two would be taken for none at all.
+  await clearUp(host, dataDir, report, takeOver);
+  const record = await readRecord(host, dataDir);
   if (record === undefined) return undefined;
   const settings = readSettings(record.settings);
   if (settings === undefined) {
@@ -88,19 +87,18 @@ export async function refuseJoinedMeanwhile(host: Host, dataDir: string): Promis
   });
 }
 
-/** True when there was nothing to clear up. */
 async function clearUp(
   host: Host,
   dataDir: string,
   report: Reporter,
   takeOver: ((nodeId: string) => void) | undefined,
-): Promise<boolean> {
+): Promise<void> {
   const {outcome, operation, at, notes, noted} = await recover(host, dataDir);
-  if (outcome === 'nothing') return true;
+  if (outcome === 'nothing') return;
   const which = operation === undefined ? '' : ` (${operation}, ${at})`;
   report.warn(`an interrupted run${which} was ${outcome}`);
   for (const note of notes) report.warn(note);
-  if (outcome !== 'undone') return false;
+  if (outcome !== 'undone') return;
   // The record of a host that stays joined is its own, and is looked at again; one that cannot be read is told of later.
   const stays = await readRecord(host, dataDir).catch(() => undefined);
   for (const {registering, unregistering} of noted) {
@@ -113,7 +111,6 @@ async function clearUp(
         `it may have left a node record; remove it with \`tctl rm node/${registering}\`, or join with --yes`,
       );
   }
-  return false;
 }
 
 /** The credential of this node as it is stored; HOST_UNSUITABLE when a part of it is missing or cannot be used. */

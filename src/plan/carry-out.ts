@@ -24,8 +24,11 @@ export interface ApplyOptions {
   readonly settings?: Settings;
   /** Given: the ownership ends with this transaction. */
   readonly ends?: Ending;
-  /** Given: the transaction that the plan was made after; refused when another one has come between, or an end. */
-  readonly continues?: string;
+  /**
+   * Given: the transaction that the plan was made after, null where there was none; refused when another one has come
+   * between, or an end.
+   */
+  readonly continues?: string | null;
   /** Aborting undoes everything; a step that is acting is finished first. */
   readonly signal?: AbortSignal;
   /**

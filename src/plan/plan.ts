@@ -75,7 +75,7 @@ async function prepare(host: Host, options: ApplyOptions, watched: boolean): Pro
     // Only a transaction that was finished or undone may have changed it.
     const record = await (operation === undefined ? reading : readRecord(host, directory.path));
     const expected = options.ends?.transaction ?? options.continues;
-    if (expected !== undefined && expected !== record?.transaction) throw overtaken();
+    if (expected !== undefined && expected !== (record?.transaction ?? null)) throw overtaken();
     if (!watched) await watchIn(host, directory);
     return directory;
   } catch (error) {

@@ -140,6 +140,15 @@ describe('applying a plan', () => {
       expect((error as Failure).message).to.include(`${at('file')} was changed by somebody else`);
     });
 
+    it('a refusal when another transaction has come first on a host that had none', async () => {
+      // Both have the same in mind for one of the files, so that this one tells nothing.
+      const steps = await prune(host, [write('same', 'x'), write('other', 'ours')]);
+      await apply(host, [write('same', 'x')], {...options, continues: null});
+      const error = await errorOf(steps.slice(1), {continues: null});
+      expect(error).to.include({code: 'HOST_UNSUITABLE', hint: 'run this again'});
+      expect((error as Failure).message).to.include('another agentless has changed this host');
+    });
+
     it('a refusal when something else stands in the way by now', async () => {
       mkdirSync(at('directory'));
       expect(((await errorOf([write('directory', 'x')])) as Failure).message).to.include(
