@@ -2,6 +2,7 @@
 
 import {mkdtempSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
+import type {ClusterOptions} from '../../src/devcluster/index.js';
 import {admitting, writeSshConfig} from './remote-target.js';
 import {patientConfig} from './sshd-version.js';
 import {Stage} from './stage.js';
@@ -14,11 +15,14 @@ export interface RemoteStage {
   stop(): Promise<void>;
 }
 
-/** `lines`: further ones of its sshd_config. */
-export async function startRemoteStage(lines: readonly string[] = []): Promise<RemoteStage> {
+/** `lines`: further ones of its sshd_config; `cluster`: what is special about its cluster. */
+export async function startRemoteStage(
+  lines: readonly string[] = [],
+  cluster: Partial<ClusterOptions> = {},
+): Promise<RemoteStage> {
   const root = mkdtempSync('/tmp/agentless-remote-');
   const stock = [...lines, ...admitting(root), patientConfig()].join('\n');
-  const stage = await Stage.quick({sshd: {stock}});
+  const stage = await Stage.quick({sshd: {stock}, cluster});
   const sshConfig = writeSshConfig(root, stage.sshd);
   return {
     stage,
