@@ -5,6 +5,7 @@ import type {Cluster, Node} from '../cluster/cluster.js';
 import {Failure} from '../errors.js';
 import type {HostFacts} from '../host/facts.js';
 import type {Host} from '../host/host.js';
+import {lookBehind} from '../host/look-behind.js';
 import {SCHEDULER_PLACES} from '../host/scheduler.js';
 import type {Step} from '../plan/step.js';
 import {carryOut} from './carry-out.js';
@@ -261,7 +262,7 @@ async function readCertificates(host: Host, scene: Scene): Promise<Map<string, s
   const found = new Map<string, string>();
   for (const [key, path] of scene.layout.certificates) {
     // A link stays what it is, as when something is written.
-    const entry = await host.look(await host.resolve(path).catch(() => path));
+    const entry = await lookBehind(host, path);
     if (entry?.kind === 'file') found.set(key, Buffer.from(entry.bytes).toString('latin1').trim());
   }
   return found;

@@ -3,6 +3,7 @@
 
 import {Failure} from '../errors.js';
 import type {Host} from '../host/host.js';
+import {lookBehind} from '../host/look-behind.js';
 import {formatPublicKey, parsePublicKey} from '../ssh/key.js';
 import {BORDER, OWNER_LINE} from './layout.js';
 
@@ -65,7 +66,7 @@ function keyOf(line: string): string | undefined {
 /** Reads the authorities trusted so far. A named pipe (Google OS Login uses one) cannot be merged, and is never opened. */
 export async function readExisting(host: Host, path: string | undefined): Promise<string | undefined> {
   if (path === undefined || path.toLowerCase() === 'none') return undefined;
-  const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
+  const entry = await lookBehind(host, path).catch(() => undefined);
   if (entry === undefined) return undefined;
   if (entry.kind === 'file') return Buffer.from(entry.bytes).toString('latin1');
   throw new Failure(

@@ -3,6 +3,7 @@
 import {relative} from 'node:path/posix';
 import {Failure} from '../../errors.js';
 import type {Host} from '../../host/host.js';
+import {lookBehind} from '../../host/look-behind.js';
 
 /** Process id and words of every process called teleport, a line each, words parted by tabs. */
 const PROCESSES = `for process in /proc/[0-9]*; do
@@ -45,7 +46,7 @@ async function servesFrom(host: Host, {argv}: Agent, dataDir: string): Promise<b
   if (argv.includes('join')) return isSame(told ?? USUAL.dataDir, dataDir);
   if (!argv.includes('start')) return false;
   const path = optionOf(argv, ['--config', '-c']) ?? USUAL.config;
-  const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
+  const entry = await lookBehind(host, path).catch(() => undefined);
   const config = entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('utf8') : '';
   const directory = told ?? valueIn(config, /^\s+data_dir:\s*(\S+)/m) ?? USUAL.dataDir;
   if (!isSame(directory, dataDir)) return false;

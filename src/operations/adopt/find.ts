@@ -5,6 +5,7 @@ import {basename, dirname, join} from 'node:path/posix';
 import {Failure} from '../../errors.js';
 import type {HostFacts} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
+import {lookBehind} from '../../host/look-behind.js';
 import {type Certificate, parseCertificate} from '../../ssh/certificate.js';
 import {formatPublicKey, parsePublicKey} from '../../ssh/key.js';
 import {
@@ -219,7 +220,7 @@ async function storedId(host: Host, {dataDir}: Fragment): Promise<string | undef
 
 /** Latin-1; undefined for what is no regular file: a named pipe is never opened. */
 async function read(host: Host, path: string): Promise<string | undefined> {
-  const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
+  const entry = await lookBehind(host, path).catch(() => undefined);
   return entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : undefined;
 }
 

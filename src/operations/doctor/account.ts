@@ -3,6 +3,7 @@
 
 import type {HostFacts} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
+import {lookBehind} from '../../host/look-behind.js';
 
 export interface Account {
   readonly login: string;
@@ -52,7 +53,7 @@ async function shellState(host: Host, shell: string): Promise<Account['shellStat
 }
 
 async function textOf(host: Host, path: string): Promise<string | undefined> {
-  const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
+  const entry = await lookBehind(host, path).catch(() => undefined);
   return entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('utf8') : undefined;
 }
 

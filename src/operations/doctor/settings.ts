@@ -2,6 +2,7 @@
 
 import type {Glance} from '../../host/glance.js';
 import type {Host} from '../../host/host.js';
+import {lookBehind} from '../../host/look-behind.js';
 import {certificateFindings} from '../../ssh/findings.js';
 import {keyType} from '../../ssh/key.js';
 import {settings, withoutOurs} from '../../ssh/sshd-config/index.js';
@@ -43,7 +44,7 @@ const POLICIES = ['/etc/crypto-policies/state/current', '/etc/crypto-policies/co
 /** What the system allows beneath sshd (Fedora and RHEL: crypto policies; the kernel: FIPS). */
 export async function policyFinding(host: Host, types: readonly string[]): Promise<Finding> {
   const read = async (path: string) => {
-    const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
+    const entry = await lookBehind(host, path).catch(() => undefined);
     return entry?.kind === 'file' ? Buffer.from(entry.bytes).toString('latin1') : undefined;
   };
   const [fips, ...policies] = await Promise.all([FIPS, ...POLICIES].map(read));

@@ -2,6 +2,7 @@
 
 import {join} from 'node:path/posix';
 import type {Host} from '../../host/host.js';
+import {lookBehind} from '../../host/look-behind.js';
 import type {Includes} from '../../pam/chain.js';
 import {parseStack, type Stack, serviceIncludes} from '../../pam/index.js';
 
@@ -22,7 +23,7 @@ export async function readService(
 ): Promise<FoundService | undefined> {
   const places = name.startsWith('/') ? [name] : [join(services, name), join(VENDOR, name)];
   for (const path of places) {
-    const entry = await host.look(await host.resolve(path).catch(() => path)).catch(() => undefined);
+    const entry = await lookBehind(host, path).catch(() => undefined);
     if (entry?.kind === 'file') return {path, text: Buffer.from(entry.bytes).toString('latin1')};
   }
   return undefined;

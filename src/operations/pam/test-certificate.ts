@@ -2,6 +2,7 @@
 
 import {Failure} from '../../errors.js';
 import type {Host} from '../../host/host.js';
+import {lookBehind} from '../../host/look-behind.js';
 import {type Certificate, parseCertificate, signCertificate} from '../../ssh/certificate.js';
 import {formatPublicKey, generateKey, publicBlob} from '../../ssh/key.js';
 import {validity} from '../ephemeral.js';
@@ -20,7 +21,7 @@ export interface TestCertificate {
 const HINT = 'it is the line of a file *-cert.pub, such as tsh and tbot write; without --cert one is made up';
 
 export async function certificateIn(host: Host, file: string, login: string): Promise<TestCertificate> {
-  const entry = await host.look(await host.resolve(file).catch(() => file));
+  const entry = await lookBehind(host, file);
   if (entry?.kind !== 'file') throw new Failure('USAGE', `there is no file ${file}`, {hint: HINT});
   const text = Buffer.from(entry.bytes).toString('latin1');
   const line = /^[\w@.-]+-cert-v01@openssh\.com [A-Za-z0-9+/]+=*(?=\s|$)/m.exec(text)?.[0];

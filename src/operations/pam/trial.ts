@@ -6,6 +6,7 @@ import {lookAtAccounts} from '../../host/accounts.js';
 import {asRoot} from '../../host/as-root.js';
 import {type Glance, glance} from '../../host/glance.js';
 import type {Host} from '../../host/host.js';
+import {lookBehind} from '../../host/look-behind.js';
 import {ReadOnlyHost} from '../../host/read-only.js';
 import type {Reporter} from '../reporter.js';
 import {onStage, type Stage} from '../stage.js';
@@ -121,7 +122,7 @@ function refuseOddLogin(login: string): void {
 
 async function readScript(host: Host): Promise<string> {
   const {script} = pamPaths(PAM_PLACES);
-  const entry = await host.look(await host.resolve(script).catch(() => script));
+  const entry = await lookBehind(host, script);
   if (entry?.kind === 'file') return Buffer.from(entry.bytes).toString('latin1');
   throw new Failure('HOST_UNSUITABLE', `there is no ${script}, so no hook runs at a login`, {
     hint: '`sudo agentless join openssh --pam` installs it; `agentless pam show` tells what is there',

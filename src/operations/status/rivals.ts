@@ -3,6 +3,7 @@
 
 import type {HostFacts} from '../../host/facts.js';
 import type {Host} from '../../host/host.js';
+import {lookBehind} from '../../host/look-behind.js';
 import {parseCertificate} from '../../ssh/certificate.js';
 import {formatPublicKey} from '../../ssh/key.js';
 import {appliesToAll, type Setting, settings, type Tree, withoutOurs} from '../../ssh/sshd-config/index.js';
@@ -83,7 +84,7 @@ async function displaces(
 }
 
 async function certifiedKey(host: Host, file: string): Promise<string | undefined> {
-  const entry = await host.look(await host.resolve(file).catch(() => file)).catch(() => undefined);
+  const entry = await lookBehind(host, file).catch(() => undefined);
   if (entry?.kind !== 'file') return undefined;
   try {
     return formatPublicKey(parseCertificate(Buffer.from(entry.bytes).toString('latin1')).key);
