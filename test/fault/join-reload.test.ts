@@ -1,13 +1,12 @@
 // What goes wrong from the reload on: everything comes back, and sshd serves what it served before.
 
-import {existsSync, readFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {existsSync} from 'node:fs';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
-import {startRemoteStage} from '../support/remote-stage.js';
+import {useReloadStage} from '../support/reload-stage.js';
 import {servedKeys} from '../support/served-keys.js';
-import {type Envelope, Stage} from '../support/stage.js';
+import type {Envelope, Stage} from '../support/stage.js';
 
 type Host = Awaited<ReturnType<Stage['host']>>;
 
@@ -20,39 +19,17 @@ for (const far of [false, true])
   describe(`a join that fails once sshd is asked to reload${far ? ', through ssh' : ''}`, function () {
     this.timeout(90_000);
     const hooks: Partial<ClusterOptions> = {};
+    const started = useReloadStage(far, hooks);
     let stage: Stage;
-    let stop: () => Promise<void>;
-    /** Words that have it done through ssh. */
     let there: readonly string[];
     let before: Host;
     let keys: ReadonlySet<string>;
 
     beforeEach(async () => {
-      if (far) ({stage, there, stop} = await startRemoteStage([], hooks));
-      else {
-        stage = await Stage.quick({cluster: hooks});
-        [there, stop] = [[], () => stage.stop()];
-      }
+      ({stage, there} = started());
       before = await stage.host();
       keys = await servedKeys(stage.sshd.port);
     });
-
-    afterEach(async () => {
-      hooks.testOnlyCall = undefined;
-      const pid = join(stage.root, 'etc/sshd.pid');
-      const running = existsSync(pid) ? Number(readFileSync(pid, 'utf8')) : undefined;
-      await stop();
-      // One that was brought back is not our child.
-      if (running !== undefined) stopped(running);
-    });
-
-    function stopped(pid: number): void {
-      try {
-        process.kill(pid);
-      } catch {
-        // Gone with the stage.
-      }
-    }
 
     async function expectRestored(words: readonly string[], says: RegExp): Promise<Envelope> {
       const answer = await stage.joinJson([...there, ...words]);

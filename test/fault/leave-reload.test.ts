@@ -1,56 +1,26 @@
 // What goes wrong when sshd is to take its own configuration again, and later: the host stays joined, wholly.
 
-import {existsSync, readFileSync} from 'node:fs';
+import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {startRemoteStage} from '../support/remote-stage.js';
-import {servedKeys} from '../support/served-keys.js';
-import {type Envelope, Stage} from '../support/stage.js';
-import {snapshot} from '../support/tree.js';
+import {lookAt, type Seen, useReloadStage} from '../support/reload-stage.js';
+import type {Envelope, Stage} from '../support/stage.js';
 
 for (const far of [false, true])
   describe(`a leave that fails once sshd is asked to reload${far ? ', through ssh' : ''}`, function () {
     this.timeout(90_000);
+    const started = useReloadStage(far);
     let stage: Stage;
-    let stop: () => Promise<void>;
-    /** Words that have it done through ssh. */
     let there: readonly string[];
     let untouched: Awaited<ReturnType<Stage['host']>>;
-    let joined: Awaited<ReturnType<typeof look>>;
+    let joined: Seen;
 
     beforeEach(async () => {
-      if (far) ({stage, there, stop} = await startRemoteStage());
-      else {
-        stage = await Stage.quick();
-        [there, stop] = [[], () => stage.stop()];
-      }
+      ({stage, there} = started());
       untouched = await stage.host();
       expect((await stage.join()).status).to.equal(0);
-      joined = await look();
+      joined = await lookAt(stage);
     });
-
-    afterEach(async () => {
-      const pid = join(stage.root, 'etc/sshd.pid');
-      const running = existsSync(pid) ? Number(readFileSync(pid, 'utf8')) : undefined;
-      await stop();
-      // One that was brought back is not our child.
-      if (running !== undefined) stopped(running);
-    });
-
-    function stopped(pid: number): void {
-      try {
-        process.kill(pid);
-      } catch {
-        // Gone with the stage.
-      }
-    }
-
-    /** A new process has another pid: that is all that may differ after it was brought back. */
-    async function look() {
-      const {'sshd.pid': _, ...etc} = await stage.host();
-      const served = [...(await servedKeys(stage.sshd.port))].sort();
-      return {etc, data: await snapshot(stage.dataDir), served};
-    }
 
     async function expectStillJoined(words: readonly string[], says: RegExp): Promise<Envelope> {
       const answer = await stage.leaveJson([...there, ...words]);
@@ -61,7 +31,7 @@ for (const far of [false, true])
       });
       expect(answer.error?.restored).to.equal(true);
       expect(answer.error?.message).to.match(says);
-      expect(await look(), said).to.deep.equal(joined);
+      expect(await lookAt(stage), said).to.deep.equal(joined);
       expect(stage.cluster.nodes(), said).to.have.length(1);
       expect((await stage.loginByCertificate('web1')).stdout, said).to.equal('hello\n');
       return answer;

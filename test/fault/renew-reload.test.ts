@@ -1,60 +1,36 @@
 // What goes wrong in a renewal once it has begun to change something, or because others are at work at the same time:
 // everything comes back to the byte, and sshd serves what it served before.
 
-import {existsSync, readFileSync} from 'node:fs';
+import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {Code} from '@connectrpc/connect';
 import {expect} from 'chai';
 import type {ClusterOptions} from '../../src/devcluster/index.js';
 import {agentless, type CliOptions} from '../support/cli.js';
-import {servedKeys} from '../support/served-keys.js';
+import {lookAt, type Seen, useReloadStage} from '../support/reload-stage.js';
 import {signalled} from '../support/signalled.js';
-import {type Envelope, envelope, Stage} from '../support/stage.js';
-import {snapshot} from '../support/tree.js';
+import {type Envelope, envelope, type Stage} from '../support/stage.js';
 
 const STAGES = ['look', 'cluster', 'identity', 'rehearse', 'write', 'reload', 'prove', 'register'] as const;
 
 describe('a renewal that fails', function () {
   this.timeout(120_000);
   const hooks: Partial<ClusterOptions> = {lag: false, limits: false};
+  const started = useReloadStage(false, hooks);
   let stage: Stage;
-  let before: Awaited<ReturnType<typeof look>>;
+  let before: Seen;
   let untouched: Awaited<ReturnType<Stage['host']>>;
 
   beforeEach(async () => {
-    stage = await Stage.quick({cluster: hooks});
+    ({stage} = started());
     untouched = await stage.host();
     expect((await stage.join()).status).to.equal(0);
     await stage.cluster.rotate('openssh', 'init');
     await stage.cluster.rotate('host', 'init');
     await stage.cluster.rotate('host', 'update_clients');
     for (const {id} of stage.cluster.nodes()) stage.cluster.removeNode(id);
-    before = await look();
+    before = await lookAt(stage);
   });
-
-  afterEach(async () => {
-    hooks.testOnlyCall = undefined;
-    const pid = join(stage.root, 'etc/sshd.pid');
-    const running = existsSync(pid) ? Number(readFileSync(pid, 'utf8')) : undefined;
-    await stage.stop();
-    // One that was brought back is not our child.
-    if (running !== undefined) stopped(running);
-  });
-
-  function stopped(pid: number): void {
-    try {
-      process.kill(pid);
-    } catch {
-      // Gone with the stage.
-    }
-  }
-
-  /** A new process has another pid: that is all that may differ after it was brought back. */
-  async function look() {
-    const {'sshd.pid': _, ...etc} = await stage.host();
-    const served = [...(await servedKeys(stage.sshd.port))].sort();
-    return {etc, data: await snapshot(stage.dataDir), served};
-  }
 
   const run = (words: readonly string[] = [], options: CliOptions = {}) =>
     agentless(['renew', '--data-dir', stage.dataDir, ...words], options);
@@ -70,7 +46,7 @@ describe('a renewal that fails', function () {
     expect({exit: answer.exit, code: answer.error?.code}, said).to.deep.equal({exit, code});
     expect(answer.error?.restored).to.equal(exit === 7);
     expect(answer.error?.message).to.match(says);
-    expect(await look(), said).to.deep.equal(before);
+    expect(await lookAt(stage), said).to.deep.equal(before);
     expect(stage.cluster.nodes(), said).to.deep.equal([]);
     return answer;
   }
@@ -98,7 +74,7 @@ describe('a renewal that fails', function () {
     if (exit === 0) return expectRenewed();
     expect([exit, error?.restored], error?.message).to.deep.equal([7, true]);
     expect(error?.message).to.match(/does not serve what was written/);
-    expect(await look()).to.deep.equal(before);
+    expect(await lookAt(stage)).to.deep.equal(before);
   });
 
   it("the administrator's own check says no", async () => {
@@ -175,7 +151,7 @@ describe('a renewal that fails', function () {
       }
       expect(status, said).to.equal(130);
       expect(stderr).to.match(/^error: interrupted/m);
-      expect(await look(), said).to.deep.equal(before);
+      expect(await lookAt(stage), said).to.deep.equal(before);
       expect(stage.cluster.nodes(), said).to.deep.equal([]);
     }
   });
