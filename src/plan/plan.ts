@@ -71,8 +71,7 @@ async function prepare(host: Host, options: ApplyOptions, watched: boolean): Pro
     for (const note of notes) options.warn?.(note);
     // The plan leaves out what was right when it was made, and that has just been undone.
     if (outcome === 'undone' && operation !== undefined) throw overtaken();
-    // A record that could not be extended later is found out now.
-    // Only a transaction that was finished or undone may have changed it.
+    // A record that could not be extended later is found out now. Only a recovery may have changed it meanwhile.
     const record = await (operation === undefined ? reading : readRecord(host, directory.path));
     const expected = options.ends?.transaction ?? options.continues;
     if (expected !== undefined && expected !== (record?.transaction ?? null)) throw overtaken();

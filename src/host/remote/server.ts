@@ -34,7 +34,7 @@ feed() {
   ask "$@"
 }
 bytes() { printf '%b' "$input" 2>/dev/null; }
-# The shell writes at a tenth of the cost of a program, which alone can say why it could not.
+# The shell itself writes without starting a program; but one alone can say why it could not, in words that are known.
 onto() { bytes >"$1" || bytes | cat >"$1"; }
 # What is sent ahead of the answers before it is left out once something before it has failed.
 failed=
